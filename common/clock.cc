@@ -1,0 +1,9 @@
+#include "common/clock.h"
+
+#include "absl/time/clock.h"
+
+namespace sluice {
+
+absl::Time SystemClock::Now() { return absl::Now(); }
+
+}  // namespace sluice
