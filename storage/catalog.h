@@ -1,0 +1,199 @@
+// Catalog: all records of a node, their change log, shards and fingerprints, and the rows beside
+// them.
+//
+// One writer, many readers. The writer assigns a seq to every change inside of the commit; a commit
+// is one atomic, synced write, followed by the anchor. Readers see a state that does not change
+// under them. storage/README.md has the invariants.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/clock.h"
+#include "common/mutex.h"
+#include "common/uuid.h"
+#include "sluice/stored/v1/stored.pb.h"
+#include "sluice/v1/record.pb.h"
+#include "storage/anchor.h"
+#include "storage/catalog_change.h"
+#include "storage/fingerprint.h"
+#include "storage/ordered_store.h"
+#include "storage/record_key.h"
+
+namespace sluice {
+
+// A record's key and clear columns, without its body.
+struct RecordColumns {
+  RecordKey key;
+  stored::v1::RecordHeader header;
+};
+
+struct ShardInfo {
+  ShardId id;
+  v1::ShardDefinition definition;
+  Fingerprint fingerprint;
+};
+
+struct ShardMember {
+  RecordKey key;
+  Digest digest;
+  Stamp stamp;
+};
+
+// One change after a cursor: the record as it is now, or that it left.
+struct LoggedChange {
+  uint64_t seq = 0;
+  RecordKey key;
+  ShardId shard;
+  bool left = false;
+  Digest digest;      // Of what left.
+  v1::Record record;  // Unless `left`.
+};
+
+// Reads one unchanging state of the catalog. Cheap to make; hold it no longer than one answer
+// takes.
+class CatalogReader {
+ public:
+  explicit CatalogReader(std::shared_ptr<const OrderedView> view);
+
+  // Node id, epoch, durable head, counters.
+  absl::StatusOr<stored::v1::StoreState> State() const;
+
+  // Errors: NOT_FOUND ITEM_NOT_FOUND; NOT_FOUND ITEM_PURGED for a tombstone; DATA_LOSS damaged.
+  absl::StatusOr<v1::Record> GetRecord(const RecordKey& key) const;
+  absl::StatusOr<RecordColumns> GetColumns(const RecordKey& key) const;
+
+  // All present revisions of an update, kept ones too, oldest stamp first. Empty when there is
+  // none.
+  absl::StatusOr<std::vector<RecordColumns>> Revisions(const Uuid& update_id) const;
+  // The one with the newest stamp. Errors: NOT_FOUND.
+  absl::StatusOr<RecordColumns> CurrentRevision(const Uuid& update_id) const;
+
+  // Decisions in force or cleared about an update: the policy record merged with kept copies.
+  absl::StatusOr<std::vector<v1::DecisionEntry>> Decisions(const Uuid& update_id) const;
+
+  // Up to `max` present records of `kind` (kept ones too, after all others) with keys after `after`
+  // (encoded; empty: from the start).
+  absl::StatusOr<std::vector<RecordColumns>> List(v1::RecordKind kind, absl::string_view after,
+                                                  int max) const;
+
+  // Up to `max` entries of the log with seq > `after`, and the seq up to which the log was looked
+  // at. Entries of shards for which `wanted` is false are passed over; the walk stops after
+  // `scan_max` entries.
+  struct LogSlice {
+    std::vector<LoggedChange> changes;
+    uint64_t scanned_to = 0;
+    bool at_head = false;
+  };
+  absl::StatusOr<LogSlice> ReadLog(uint64_t after,
+                                   const std::function<bool(const ShardId&)>& wanted, int max,
+                                   int scan_max) const;
+
+  // All shards with at least one record, by id.
+  absl::StatusOr<std::vector<ShardInfo>> Shards() const;
+  absl::StatusOr<ShardInfo> Shard(const ShardId& id) const;  // Errors: NOT_FOUND.
+
+  // Members of a shard by key, after `after` (encoded key), at most `max`.
+  absl::StatusOr<std::vector<ShardMember>> Members(const ShardId& id, absl::string_view after,
+                                                   int max) const;
+
+  // The records that name a file.
+  absl::StatusOr<std::vector<RecordKey>> FileUses(const Digest& file) const;
+
+  absl::StatusOr<std::optional<v1::Cursor>> GetCursor(const Uuid& upstream_id) const;
+
+  // Rows. GetRow errors: NOT_FOUND no such row.
+  template <typename Row>
+  absl::StatusOr<Row> GetRow(Family family, absl::string_view key) const {
+    absl::StatusOr<std::string> bytes = GetRowBytes(family, key);
+    if (!bytes.ok()) return bytes.status();
+    Row row;
+    if (!row.ParseFromString(*bytes)) return DamagedRow(family, key);
+    return row;
+  }
+  // Rows with keys in (after, until), in key order, at most `max`.
+  template <typename Row>
+  absl::StatusOr<std::vector<std::pair<std::string, Row>>> ListRows(Family family,
+                                                                    absl::string_view after,
+                                                                    absl::string_view until,
+                                                                    int max) const {
+    absl::StatusOr<std::vector<std::pair<std::string, std::string>>> found =
+        ListRowBytes(family, after, until, max);
+    if (!found.ok()) return found.status();
+    std::vector<std::pair<std::string, Row>> rows(found->size());
+    for (size_t i = 0; i < found->size(); ++i) {
+      rows[i].first = std::move((*found)[i].first);
+      if (!rows[i].second.ParseFromString((*found)[i].second))
+        return DamagedRow(family, rows[i].first);
+    }
+    return rows;
+  }
+
+ private:
+  absl::StatusOr<std::string> GetRowBytes(Family family, absl::string_view key) const;
+  absl::StatusOr<std::vector<std::pair<std::string, std::string>>> ListRowBytes(
+      Family family, absl::string_view after, absl::string_view until, int max) const;
+  static absl::Status DamagedRow(Family family, absl::string_view key);
+
+  std::shared_ptr<const OrderedView> view_;
+};
+
+// The catalog of one node.
+class Catalog {
+ public:
+  // Writes the first state of a new store: node id, a new epoch (counter: the larger of the clock's
+  // seconds and `counter_after` + 1). Errors: ALREADY_EXISTS the store holds a state.
+  static absl::Status Create(OrderedStore& store, Anchor& anchor, const Uuid& node_id,
+                             Clock& clock);
+
+  // Opens a store and compares it with its anchor.
+  //
+  // Errors:
+  //   NOT_FOUND                          there is no store; `init` makes one.
+  //   DATA_LOSS STORE_BEHIND_ANCHOR      acknowledged writes are gone.
+  //   FAILED_PRECONDITION STORE_TOO_NEW  written by a newer release.
+  static absl::StatusOr<std::unique_ptr<Catalog>> Open(OrderedStore& store, Anchor& anchor);
+
+  // Begins a new history on a store found behind its anchor, or restored: a new epoch with a larger
+  // counter.
+  static absl::Status BeginEpoch(OrderedStore& store, Anchor& anchor, Clock& clock);
+
+  CatalogReader Read() const;
+
+  // Makes `change` durable, all or nothing, and then wakes the watchers.
+  absl::StatusOr<CommitOutcome> Commit(const CatalogChange& change);
+
+  const Uuid& node_id() const { return node_id_; }
+  const v1::Epoch& epoch() const { return epoch_; }
+  uint64_t durable_head() const;
+
+  // Calls `wake` after every commit, from the committing thread; it must not block or commit.
+  // Returns a handle for `Unwatch`.
+  int64_t Watch(std::function<void(const CommitOutcome&)> wake);
+  void Unwatch(int64_t handle);
+
+ private:
+  Catalog(OrderedStore& store, Anchor& anchor, stored::v1::StoreState state);
+
+  OrderedStore& store_;
+  Anchor& anchor_;
+  const Uuid node_id_;
+  const v1::Epoch epoch_;
+  Mutex commit_mutex_;  // Held during a whole commit: the single writer.
+  stored::v1::StoreState state_ ABSL_GUARDED_BY(commit_mutex_);
+  mutable Mutex mutex_;
+  uint64_t durable_head_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t next_watch_ ABSL_GUARDED_BY(mutex_) = 1;
+  absl::flat_hash_map<int64_t, std::function<void(const CommitOutcome&)>> watches_
+      ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace sluice

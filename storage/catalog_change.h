@@ -1,0 +1,89 @@
+// Catalog change: what one commit does, collected before it is done.
+//
+// Whatever is put into one change becomes durable together: a cursor with the records that it
+// covers, a decision with its audit entry, a session with its counts.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "common/uuid.h"
+#include "google/protobuf/message_lite.h"
+#include "storage/ordered_store.h"
+#include "storage/payload.h"
+#include "storage/record_key.h"
+
+namespace sluice {
+
+class CatalogChange {
+ public:
+  // Stores a fact made here: the store stamps it as its origin and assigns the revision's number if
+  // it is 0. A fact that is already stored with the same digest changes nothing. For a policy, only
+  // the given decisions are stamped, and merged into the stored ones.
+  void Originate(CheckedRecord record);
+
+  // Stores a record of another origin by the rules of storage/merge.h. A copy that this node keeps
+  // (`kept_by` is this node) with the same digest leaves in the same commit.
+  void Accept(CheckedRecord record);
+
+  // Deletes a record at its origin: a tombstone takes its place and replicates.
+  void Delete(const RecordKey& key);
+
+  // Removes a record that is in `shard` from this node and logs that it left. No effect if it is in
+  // another shard by now or absent. A tombstone can leave too.
+  void Leave(const RecordKey& key, const ShardId& shard);
+
+  // Moves a record that the upstream's history lacks into this node's keeping: it leaves its shard
+  // and comes back as kept.
+  void Keep(const RecordKey& key);
+
+  // Rows beside the records.
+  void PutRow(Family family, absl::string_view key, const google::protobuf::MessageLite& row);
+  void DeleteRow(Family family, absl::string_view key);
+  void SetCursor(const v1::Cursor& cursor);  // Keyed by its upstream_id.
+
+  struct OriginateOp {
+    CheckedRecord record;
+  };
+  struct AcceptOp {
+    CheckedRecord record;
+  };
+  struct DeleteOp {
+    RecordKey key;
+  };
+  struct LeaveOp {
+    RecordKey key;
+    ShardId shard;
+  };
+  struct KeepOp {
+    RecordKey key;
+  };
+  using Op = std::variant<OriginateOp, AcceptOp, DeleteOp, LeaveOp, KeepOp>;
+
+  const std::vector<Op>& ops() const { return ops_; }
+  const WriteSet& rows() const { return rows_; }
+  bool empty() const { return ops_.empty() && rows_.empty(); }
+
+ private:
+  std::vector<Op> ops_;
+  WriteSet rows_;
+};
+
+// What became of the records of a change.
+struct CommitOutcome {
+  uint64_t head_seq = 0;
+  int64_t stored = 0;  // New or replaced.
+  int64_t restamped = 0;
+  int64_t unchanged = 0;  // Identical or stale.
+  int64_t adopted = 0;    // Had been kept here, and is the upstream's again.
+  int64_t left = 0;
+  int64_t deleted = 0;
+  int64_t kept = 0;
+  std::vector<RecordKey>
+      changed;  // Keys whose record changed, as stored (numbers may differ from those given).
+};
+
+}  // namespace sluice
