@@ -1,0 +1,154 @@
+#include "storage/selection.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/status.h"
+#include "storage/category_ids.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kPage = 1000;
+
+absl::StatusOr<std::vector<RecordColumns>> ReadCategories(const CatalogReader& reader) {
+  std::vector<RecordColumns> categories;
+  std::string after;
+  while (true) {
+    ASSIGN_OR_RETURN(std::vector<RecordColumns> page,
+                     reader.List(v1::RECORD_KIND_CATEGORY, after, kPage));
+    if (page.empty()) return categories;
+    after = page.back().key.Encode();
+    std::move(page.begin(), page.end(), std::back_inserter(categories));
+  }
+}
+
+// Adds to `ids` everything below them. Parents may be listed after their children, so it goes on
+// until nothing is added.
+void AddDescendants(const std::vector<RecordColumns>& categories,
+                    absl::flat_hash_set<std::string>& ids) {
+  bool grew = true;
+  while (grew) {
+    grew = false;
+    for (const RecordColumns& category : categories) {
+      if (ids.contains(category.header.parent_id())) {
+        grew |= ids.insert(category.key.id.bytes()).second;
+      }
+    }
+  }
+}
+
+// Appends a set unambiguously: whether it is there, its size, and its members in order with their
+// lengths.
+template <typename Set>
+void HashSet(const std::optional<Set>& set, Hasher& hasher) {
+  if (!set.has_value()) {
+    hasher.Update("all;");
+    return;
+  }
+  std::vector<std::string> members(set->begin(), set->end());
+  std::sort(members.begin(), members.end());
+  hasher.Update(absl::StrCat(members.size(), ";"));
+  for (const std::string& member : members) {
+    hasher.Update(absl::StrCat(member.size(), ":")).Update(member);
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<Selection> Selection::Expand(const CatalogReader& reader,
+                                            const v1::Subscription& subscription) {
+  Selection selection;
+  if (!subscription.products().empty()) {
+    IdSet products;
+    for (const std::string& path : subscription.products()) {
+      products.insert(ProductIdOfPath(path).bytes());
+    }
+    ASSIGN_OR_RETURN(const std::vector<RecordColumns> categories, ReadCategories(reader));
+    AddDescendants(categories, products);
+    selection.products_ = std::move(products);
+  }
+  if (!subscription.classifications().empty()) {
+    IdSet classifications;
+    for (const std::string& name : subscription.classifications()) {
+      classifications.insert(ClassificationIdOfName(name).bytes());
+    }
+    selection.classifications_ = std::move(classifications);
+  }
+  if (!subscription.languages().empty()) {
+    selection.languages_.emplace(subscription.languages().begin(), subscription.languages().end());
+  }
+  Hasher hasher;
+  HashSet(selection.products_, hasher);
+  HashSet(selection.classifications_, hasher);
+  HashSet(selection.languages_, hasher);
+  selection.hash_ = hasher.Finish();
+  return selection;
+}
+
+bool Selection::Matches(const v1::ShardDefinition& shard) const {
+  if (shard.always()) return true;
+  const auto selected = [](const std::optional<IdSet>& set, const std::string& id) {
+    return !set.has_value() || set->contains(id);
+  };
+  const bool product = shard.product_ids().empty() ||
+                       std::any_of(shard.product_ids().begin(), shard.product_ids().end(),
+                                   [&](const std::string& id) { return selected(products_, id); });
+  const bool classification =
+      shard.classification_id().empty() || selected(classifications_, shard.classification_id());
+  return product && classification && TakesFile(shard.languages());
+}
+
+bool Selection::TakesFile(const google::protobuf::RepeatedPtrField<std::string>& languages) const {
+  return !languages_.has_value() || languages.empty() ||
+         std::any_of(languages.begin(), languages.end(), [this](const std::string& language) {
+           return languages_->contains(language);
+         });
+}
+
+absl::StatusOr<Fingerprint> SelectionFingerprint(const CatalogReader& reader,
+                                                 const Selection& selection,
+                                                 const Uuid& excluded_keeper) {
+  ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
+  Fingerprint total;
+  for (const ShardInfo& shard : shards) {
+    const bool excluded = shard.definition.kept_by() == excluded_keeper.view();
+    if (!excluded && selection.Matches(shard.definition)) total.Add(shard.fingerprint);
+  }
+  return total;
+}
+
+absl::StatusOr<std::vector<std::string>> UnmatchedNames(const CatalogReader& reader,
+                                                        const v1::Subscription& subscription) {
+  std::vector<std::string> unmatched;
+  const auto check = [&](const Uuid& id, const std::string& name) -> absl::Status {
+    const absl::StatusOr<RecordColumns> found =
+        reader.GetColumns({v1::RECORD_KIND_CATEGORY, id, 0, {}});
+    if (absl::IsNotFound(found.status())) unmatched.push_back(name);
+    return absl::IsNotFound(found.status()) ? absl::OkStatus() : found.status();
+  };
+  for (const std::string& path : subscription.products()) {
+    RETURN_IF_ERROR(check(ProductIdOfPath(path), path));
+  }
+  for (const std::string& name : subscription.classifications()) {
+    RETURN_IF_ERROR(check(ClassificationIdOfName(name), name));
+  }
+  return unmatched;
+}
+
+absl::StatusOr<v1::Subscription> ReadSubscription(const CatalogReader& reader) {
+  absl::StatusOr<v1::Subscription> subscription =
+      reader.GetRow<v1::Subscription>(Family::kSettings, kSubscriptionSetting);
+  if (absl::IsNotFound(subscription.status())) return v1::Subscription();
+  return subscription;
+}
+
+absl::StatusOr<v1::HelloResponse> ReadUpstreamHello(const CatalogReader& reader) {
+  absl::StatusOr<v1::HelloResponse> hello =
+      reader.GetRow<v1::HelloResponse>(Family::kSettings, kUpstreamHelloSetting);
+  if (absl::IsNotFound(hello.status())) return v1::HelloResponse();
+  return hello;
+}
+
+}  // namespace sluice

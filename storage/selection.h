@@ -1,0 +1,75 @@
+// Selection: which shards, and which of their files, a subscription takes, given the products known
+// here.
+//
+// A subscription names products, classifications and languages; expanding it adds the products
+// below the named ones. What is taken is decided shard by shard from the shard's definition, so
+// filtering never looks at a record's body.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/statusor.h"
+#include "common/digest.h"
+#include "common/uuid.h"
+#include "google/protobuf/repeated_ptr_field.h"
+#include "sluice/v1/record.pb.h"
+#include "sluice/v1/replication_service.pb.h"
+#include "storage/catalog.h"
+
+namespace sluice {
+
+class Selection {
+ public:
+  // Expands `subscription` by the categories that `reader` sees.
+  //
+  // Errors:
+  //   DATA_LOSS  the categories cannot be read.
+  static absl::StatusOr<Selection> Expand(const CatalogReader& reader,
+                                          const v1::Subscription& subscription);
+
+  // Whether the records of such a shard are taken. Records without product are for everybody.
+  bool Matches(const v1::ShardDefinition& shard) const;
+
+  // Whether a file for these languages is wanted; one for no language in particular always is.
+  bool TakesFile(const google::protobuf::RepeatedPtrField<std::string>& languages) const;
+
+  // Equal exactly when two selections take the same shards.
+  const Digest& hash() const { return hash_; }
+
+ private:
+  using IdSet = absl::flat_hash_set<std::string>;  // 16-byte ids.
+
+  // None: everything.
+  std::optional<IdSet> products_;
+  std::optional<IdSet> classifications_;
+  std::optional<absl::flat_hash_set<std::string>> languages_;
+  Digest hash_;
+};
+
+// The sum of the fingerprints of those shards that `selection` takes, leaving out those kept by
+// `excluded_keeper`.
+absl::StatusOr<Fingerprint> SelectionFingerprint(const CatalogReader& reader,
+                                                 const Selection& selection,
+                                                 const Uuid& excluded_keeper);
+
+// The names in `subscription` that match no category here, for an operator's eyes: it may be a name
+// that does not exist yet.
+absl::StatusOr<std::vector<std::string>> UnmatchedNames(const CatalogReader& reader,
+                                                        const v1::Subscription& subscription);
+
+// Where the subscription of this node is kept: Family::kSettings.
+inline constexpr absl::string_view kSubscriptionSetting = "subscription";
+// Where the upstream's last answer to `Hello` is kept, a v1::HelloResponse: who is above, and what
+// it takes. Family::kSettings.
+inline constexpr absl::string_view kUpstreamHelloSetting = "upstream_hello";
+
+// The upstream's last answer to `Hello`; an empty one when there was none.
+absl::StatusOr<v1::HelloResponse> ReadUpstreamHello(const CatalogReader& reader);
+
+// This node's subscription; that of everything when none was set.
+absl::StatusOr<v1::Subscription> ReadSubscription(const CatalogReader& reader);
+
+}  // namespace sluice
