@@ -1,0 +1,183 @@
+#include "upstream/change_feed.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/status.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kChangesPerBatch = 512;
+constexpr int64_t kBatchBytesMax = 1'000'000;
+// After so many entries outside of the selection the child is told how far they were passed over.
+constexpr int kScanMax = 1000;
+
+}  // namespace
+
+absl::StatusOr<ChangeFeed> ChangeFeed::Open(const Catalog& catalog,
+                                            const v1::ChangesRequest& request) {
+  ASSIGN_OR_RETURN(const Uuid child, Uuid::FromBytes(request.node_id()));
+  const v1::Cursor& cursor = request.cursor();
+  const CatalogReader reader = catalog.Read();
+  ASSIGN_OR_RETURN(const stored::v1::StoreState state, reader.State());
+  if (cursor.upstream_id() != state.node_id() ||
+      cursor.epoch().epoch_id() != state.epoch().epoch_id()) {
+    return MakeError(v1::REASON_EPOCH_CHANGED, "the cursor is of another history than this node's");
+  }
+  if (cursor.seq() > state.head_seq()) {
+    return MakeError(v1::REASON_SEQ_AHEAD, absl::StrCat("the cursor is at seq ", cursor.seq(),
+                                                        ", this node at ", state.head_seq()));
+  }
+  ASSIGN_OR_RETURN(Selection selection, Selection::Expand(reader, request.subscription()));
+  if (cursor.selection_hash() != selection.hash().view()) {
+    return MakeError(v1::REASON_SELECTION_CHANGED,
+                     "the cursor was taken for another selection than the subscription gives now");
+  }
+  return ChangeFeed(catalog, request, child, std::move(selection));
+}
+
+ChangeFeed::ChangeFeed(const Catalog& catalog, const v1::ChangesRequest& request, Uuid child,
+                       Selection selection)
+    : catalog_(&catalog),
+      child_(child),
+      subscription_(request.subscription()),
+      watch_(request.watch()),
+      selection_(std::move(selection)),
+      position_(request.cursor().seq()) {}
+
+ChangeFeed::Step ChangeFeed::Next() {
+  absl::StatusOr<std::optional<v1::ChangesResponse>> message = Advance();
+  Step step;
+  if (!message.ok()) {
+    step.status = message.status();
+  } else if (message->has_value()) {
+    step.kind = Step::Kind::kMessage;
+    step.message = **std::move(message);
+  } else if (watch_) {
+    step.kind = Step::Kind::kAtHead;
+  }
+  return step;
+}
+
+absl::StatusOr<std::optional<v1::ChangesResponse>> ChangeFeed::Advance() {
+  const CatalogReader reader = catalog_->Read();
+  absl::Status failure;
+  const auto wanted = [&](const ShardId& shard) {
+    const absl::StatusOr<bool> wants = Wants(reader, shard);
+    failure.Update(wants.status());
+    return wants.value_or(false);
+  };
+  ASSIGN_OR_RETURN(CatalogReader::LogSlice slice,
+                   reader.ReadLog(position_, wanted, kChangesPerBatch, kScanMax));
+  RETURN_IF_ERROR(failure);
+
+  const bool categories_changed = std::any_of(
+      slice.changes.begin(), slice.changes.end(),
+      [](const LoggedChange& change) { return change.key.kind == v1::RECORD_KIND_CATEGORY; });
+  if (categories_changed && !subscription_.products().empty()) {
+    ASSIGN_OR_RETURN(std::optional<v1::ChangesResponse> changed, Reexpand(reader));
+    // The same slice is read again, with the new selection, by the next call.
+    if (changed.has_value()) return changed;
+  }
+  if (!slice.changes.empty()) {
+    const uint64_t scanned_to = slice.scanned_to;
+    const uint64_t last_seq = slice.changes.back().seq;
+    ASSIGN_OR_RETURN(v1::ChangesResponse batch, MakeBatch(reader, std::move(slice.changes)));
+    const auto& changes = batch.batch().changes();
+    const uint64_t sent_to = changes.rbegin()->seq();
+    position_ = sent_to == last_seq ? scanned_to : sent_to;
+    return std::optional<v1::ChangesResponse>(std::move(batch));
+  }
+  const bool moved = slice.scanned_to != position_;
+  position_ = slice.scanned_to;
+  if (marked_ == position_ || (!slice.at_head && !moved)) {
+    return std::optional<v1::ChangesResponse>();
+  }
+  ASSIGN_OR_RETURN(v1::ChangesResponse mark, MakeMark(reader, slice.at_head));
+  return std::optional<v1::ChangesResponse>(std::move(mark));
+}
+
+absl::StatusOr<v1::ChangesResponse> ChangeFeed::MakeBatch(const CatalogReader& reader,
+                                                          std::vector<LoggedChange> changes) {
+  v1::ChangesResponse response;
+  v1::ChangeBatch& batch = *response.mutable_batch();
+  int64_t size_bytes = 0;
+  for (LoggedChange& logged : changes) {
+    v1::Change change;
+    change.set_seq(logged.seq);
+    if (logged.left) {
+      v1::Left& left = *change.mutable_left();
+      *left.mutable_key() = logged.key.ToProto();
+      left.set_shard_id(logged.shard.bytes());
+      left.set_digest(logged.digest.bytes());
+    } else {
+      *change.mutable_record() = std::move(logged.record);
+    }
+    size_bytes += static_cast<int64_t>(change.ByteSizeLong());
+    if (size_bytes > kBatchBytesMax && !batch.changes().empty()) break;
+    *batch.add_changes() = std::move(change);
+    if (defined_.insert(logged.shard).second) {
+      ASSIGN_OR_RETURN(const ShardInfo shard, reader.Shard(logged.shard));
+      *batch.add_shards() = shard.definition;
+    }
+  }
+  return response;
+}
+
+absl::StatusOr<v1::ChangesResponse> ChangeFeed::MakeMark(const CatalogReader& reader,
+                                                         bool at_head) {
+  v1::ChangesResponse response;
+  v1::Mark& mark = *response.mutable_mark();
+  ASSIGN_OR_RETURN(const stored::v1::StoreState state, reader.State());
+  mark.set_seq(position_);
+  mark.set_head_seq(state.head_seq());
+  mark.set_selection_hash(selection_.hash().bytes());
+  if (at_head) {
+    ASSIGN_OR_RETURN(const Fingerprint fingerprint,
+                     SelectionFingerprint(reader, selection_, child_));
+    *mark.mutable_fingerprint() = fingerprint.ToProto();
+  }
+  marked_ = position_;
+  return response;
+}
+
+absl::StatusOr<std::optional<v1::ChangesResponse>> ChangeFeed::Reexpand(
+    const CatalogReader& reader) {
+  ASSIGN_OR_RETURN(Selection selection, Selection::Expand(reader, subscription_));
+  if (selection.hash() == selection_.hash()) return std::optional<v1::ChangesResponse>();
+  v1::ChangesResponse response;
+  v1::SelectionChanged& changed = *response.mutable_selection_changed();
+  changed.set_selection_hash(selection.hash().bytes());
+  ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
+  for (const ShardInfo& shard : shards) {
+    const bool before = selection_.Matches(shard.definition);
+    const bool after = selection.Matches(shard.definition);
+    if (before == after) continue;
+    if (after) {
+      changed.add_added_shard_ids(shard.id.bytes());
+    } else {
+      changed.add_removed_shard_ids(shard.id.bytes());
+    }
+  }
+  selection_ = std::move(selection);
+  wants_.clear();
+  marked_.reset();
+  return std::optional<v1::ChangesResponse>(std::move(response));
+}
+
+absl::StatusOr<bool> ChangeFeed::Wants(const CatalogReader& reader, const ShardId& shard) {
+  const auto known = wants_.find(shard);
+  if (known != wants_.end()) return known->second;
+  ASSIGN_OR_RETURN(const ShardInfo info, reader.Shard(shard));
+  const bool wants =
+      info.definition.kept_by() != child_.view() && selection_.Matches(info.definition);
+  wants_.emplace(shard, wants);
+  return wants;
+}
+
+}  // namespace sluice

@@ -1,0 +1,67 @@
+// Change feed: what one child still has to be told, as a source of messages that somebody pulls.
+//
+// Nothing is queued for a child: the feed holds a position in the shared log and reads on from
+// there when it is asked, so a slow child costs no memory and its reading speed is the
+// back-pressure. At the head a watching feed waits for the next commit.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "sluice/v1/replication_service.pb.h"
+#include "storage/catalog.h"
+#include "storage/selection.h"
+
+namespace sluice {
+
+class ChangeFeed {
+ public:
+  // What `Next` has to say.
+  struct Step {
+    enum class Kind { kMessage, kAtHead, kEnd };
+    Kind kind = Kind::kEnd;
+    v1::ChangesResponse message;  // With kMessage.
+    absl::Status status;          // With kEnd.
+  };
+
+  // Checks the cursor against this node's history.
+  //
+  // Errors:
+  //   INVALID_ARGUMENT          malformed ids.
+  //   ABORTED EPOCH_CHANGED     the cursor is of another history.
+  //   ABORTED SEQ_AHEAD         it lies ahead of the durable head.
+  //   ABORTED SELECTION_CHANGED it was taken for another expanded selection.
+  static absl::StatusOr<ChangeFeed> Open(const Catalog& catalog, const v1::ChangesRequest& request);
+
+  // The next message; kAtHead when there is none now (a watching caller asks again after a commit);
+  // kEnd when all was said to one who does not watch, or after a failure.
+  Step Next();
+
+ private:
+  ChangeFeed(const Catalog& catalog, const v1::ChangesRequest& request, Uuid child,
+             Selection selection);
+
+  absl::StatusOr<std::optional<v1::ChangesResponse>> Advance();
+  absl::StatusOr<v1::ChangesResponse> MakeBatch(const CatalogReader& reader,
+                                                std::vector<LoggedChange> changes);
+  absl::StatusOr<v1::ChangesResponse> MakeMark(const CatalogReader& reader, bool at_head);
+  // The message that the expansion changed, if it did since it was last looked at.
+  absl::StatusOr<std::optional<v1::ChangesResponse>> Reexpand(const CatalogReader& reader);
+  absl::StatusOr<bool> Wants(const CatalogReader& reader, const ShardId& shard);
+
+  const Catalog* catalog_;
+  Uuid child_;
+  v1::Subscription subscription_;
+  bool watch_;
+  Selection selection_;
+  uint64_t position_;                         // Everything up to here was said.
+  std::optional<uint64_t> marked_;            // The last mark's seq.
+  absl::flat_hash_map<ShardId, bool> wants_;  // By shard, under the present selection.
+  absl::flat_hash_set<ShardId> defined_;      // Shards whose definitions were sent.
+};
+
+}  // namespace sluice

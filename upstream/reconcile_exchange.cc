@@ -1,0 +1,92 @@
+#include "upstream/reconcile_exchange.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/status.h"
+#include "storage/selection.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kShardsPerRequestMax = 1024;
+constexpr int kSumsPerMessage = 1000;
+// About 130 bytes each.
+constexpr int kKeysPerMessage = 4096;
+
+}  // namespace
+
+absl::StatusOr<std::vector<v1::ReconcileResponse>> ReconcileExchange::Handle(
+    const v1::ReconcileRequest& request) {
+  if (request.has_open()) return Open(request.open());
+  if (!opened_) return absl::FailedPreconditionError("the exchange begins with `open`");
+  if (request.keys_wanted().shard_ids_size() > kShardsPerRequestMax) {
+    return InvalidRequest(
+        {{"keys_wanted.shard_ids", absl::StrCat("more than ", kShardsPerRequestMax)}});
+  }
+  std::vector<v1::ReconcileResponse> responses;
+  const CatalogReader reader = catalog_->Read();
+  for (const std::string& bytes : request.keys_wanted().shard_ids()) {
+    ASSIGN_OR_RETURN(const ShardId shard, ShardId::FromBytes(bytes));
+    RETURN_IF_ERROR(AppendKeys(reader, shard, responses));
+  }
+  return responses;
+}
+
+absl::StatusOr<std::vector<v1::ReconcileResponse>> ReconcileExchange::Open(
+    const v1::ReconcileOpen& open) {
+  ASSIGN_OR_RETURN(const Uuid child, Uuid::FromBytes(open.node_id()));
+  const CatalogReader reader = catalog_->Read();
+  ASSIGN_OR_RETURN(const stored::v1::StoreState state, reader.State());
+  ASSIGN_OR_RETURN(const Selection selection, Selection::Expand(reader, open.subscription()));
+  ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
+  opened_ = true;
+
+  std::vector<v1::ReconcileResponse> responses(1);
+  const auto begin_message = [&](v1::ReconcileResponse& response) {
+    v1::ReconcileSums& sums = *response.mutable_sums();
+    sums.set_at_seq(state.head_seq());
+    *sums.mutable_epoch() = state.epoch();
+    sums.set_selection_hash(selection.hash().bytes());
+  };
+  begin_message(responses.back());
+  for (const ShardInfo& shard : shards) {
+    if (shard.definition.kept_by() == child.view() || !selection.Matches(shard.definition))
+      continue;
+    if (responses.back().sums().shards_size() == kSumsPerMessage) {
+      responses.back().mutable_sums()->set_more(true);
+      begin_message(responses.emplace_back());
+    }
+    v1::ShardSum& sum = *responses.back().mutable_sums()->add_shards();
+    *sum.mutable_definition() = shard.definition;
+    *sum.mutable_fingerprint() = shard.fingerprint.ToProto();
+  }
+  return responses;
+}
+
+absl::Status ReconcileExchange::AppendKeys(const CatalogReader& reader, const ShardId& shard,
+                                           std::vector<v1::ReconcileResponse>& responses) const {
+  std::string after;
+  bool more = true;
+  while (more) {
+    ASSIGN_OR_RETURN(const std::vector<ShardMember> members,
+                     reader.Members(shard, after, kKeysPerMessage));
+    more = members.size() == kKeysPerMessage;
+    if (more) after = members.back().key.Encode();
+    v1::ShardKeys& keys = *responses.emplace_back().mutable_keys();
+    keys.set_shard_id(shard.bytes());
+    keys.set_more(more);
+    for (const ShardMember& member : members) {
+      v1::KeyDigest& entry = *keys.add_records();
+      *entry.mutable_key() = member.key.ToProto();
+      entry.set_digest(member.digest.bytes());
+      *entry.mutable_stamp() = member.stamp.ToProto();
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sluice

@@ -1,0 +1,164 @@
+#include "upstream/replication_server.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/status.h"
+#include "google/protobuf/util/time_util.h"
+#include "sluice/v1/tree_service.pb.h"
+#include "storage/selection.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kKeysPerRequestMax = 512;
+constexpr int kNodesPerReportMax = 10'000;
+constexpr int kTreeDepthMax = 8;
+
+google::protobuf::Timestamp ToTimestamp(absl::Time time) {
+  return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(time));
+}
+
+// How the caller should go on, and why where it must compare first.
+void Judge(const v1::HelloRequest& request, const Fingerprint& ours, v1::HelloResponse& response) {
+  const v1::Cursor& cursor = request.cursor();
+  const auto reconcile = [&response](v1::Reason reason) {
+    response.set_verdict(v1::HELLO_VERDICT_RECONCILE);
+    response.set_verdict_reason(ReasonName(reason));
+  };
+  response.set_verdict(v1::HELLO_VERDICT_TAIL);
+  if (cursor.upstream_id().empty()) {
+    // A node that has nothing simply begins at the beginning.
+    if (request.fingerprint().count() > 0) reconcile(v1::REASON_UPSTREAM_CHANGED);
+  } else if (cursor.upstream_id() != response.node_id()) {
+    reconcile(v1::REASON_UPSTREAM_CHANGED);
+  } else if (cursor.epoch().epoch_id() != response.epoch().epoch_id()) {
+    reconcile(v1::REASON_EPOCH_CHANGED);
+  } else if (cursor.seq() > response.head_seq()) {
+    reconcile(v1::REASON_SEQ_AHEAD);
+  } else if (cursor.selection_hash() != response.selection_hash()) {
+    reconcile(v1::REASON_SELECTION_CHANGED);
+  } else if (cursor.seq() == response.head_seq()) {
+    const absl::StatusOr<Fingerprint> theirs = Fingerprint::FromProto(request.fingerprint());
+    if (theirs.ok() && *theirs == ours) response.set_verdict(v1::HELLO_VERDICT_UP_TO_DATE);
+  }
+}
+
+}  // namespace
+
+ReplicationServer::ReplicationServer(Catalog& catalog, Clock& clock, Options options)
+    : catalog_(catalog), clock_(clock), options_(std::move(options)) {}
+
+absl::StatusOr<v1::HelloResponse> ReplicationServer::Hello(const v1::HelloRequest& request) const {
+  ASSIGN_OR_RETURN(const Uuid child, Uuid::FromBytes(request.node_id()));
+  const CatalogReader reader = catalog_.Read();
+  ASSIGN_OR_RETURN(const stored::v1::StoreState state, reader.State());
+  ASSIGN_OR_RETURN(const v1::HelloResponse above, ReadUpstreamHello(reader));
+
+  v1::HelloResponse response;
+  response.set_node_id(state.node_id());
+  response.set_node_name(options_.node_name);
+  response.set_protocol(v1::PROTOCOL_VERSION_1);
+  *response.mutable_epoch() = state.epoch();
+  response.set_head_seq(state.head_seq());
+  if (!above.node_id().empty()) {
+    response.add_ancestors(above.node_id());
+    response.mutable_ancestors()->MergeFrom(above.ancestors());
+  }
+  RETURN_IF_ERROR(CheckPlace(request, response));
+
+  ASSIGN_OR_RETURN(const Selection selection, Selection::Expand(reader, request.subscription()));
+  response.set_selection_hash(selection.hash().bytes());
+  ASSIGN_OR_RETURN(*response.mutable_subscription(), ReadSubscription(reader));
+  *response.mutable_server_time() = ToTimestamp(clock_.Now());
+  ASSIGN_OR_RETURN(const Fingerprint ours, SelectionFingerprint(reader, selection, child));
+  Judge(request, ours, response);
+  return response;
+}
+
+// Whether the caller may follow this node at all.
+absl::Status ReplicationServer::CheckPlace(const v1::HelloRequest& request,
+                                           const v1::HelloResponse& response) const {
+  if (request.protocol_min() > v1::PROTOCOL_VERSION_1 ||
+      request.protocol_max() < v1::PROTOCOL_VERSION_1) {
+    return MakeError(v1::REASON_UPSTREAM_VERSION,
+                     absl::StrCat("this node speaks protocol 1, the caller ",
+                                  request.protocol_min(), " to ", request.protocol_max()));
+  }
+  if (request.node_id() == response.node_id()) {
+    return MakeError(
+        v1::REASON_DUPLICATE_NODE,
+        absl::StrCat("the caller's node id is this node's own, ", catalog_.node_id().ToString()));
+  }
+  const auto& ancestors = response.ancestors();
+  if (std::find(ancestors.begin(), ancestors.end(), request.node_id()) != ancestors.end()) {
+    return MakeError(v1::REASON_LOOP,
+                     absl::StrCat("node \"", request.node_name(), "\" is above this node, \"",
+                                  options_.node_name, "\", and cannot follow it"));
+  }
+  const int64_t depth = ancestors.size() + 1 + std::max<int64_t>(request.levels_below(), 1);
+  if (depth > kTreeDepthMax) {
+    return MakeError(v1::REASON_TOO_DEEP, absl::StrCat("the tree would have ", depth,
+                                                       " levels; the limit is ", kTreeDepthMax));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ChangeFeed> ReplicationServer::Changes(const v1::ChangesRequest& request) const {
+  return ChangeFeed::Open(catalog_, request);
+}
+
+absl::StatusOr<v1::GetRecordsResponse> ReplicationServer::GetRecords(
+    const v1::GetRecordsRequest& request) const {
+  if (request.keys_size() > kKeysPerRequestMax) {
+    return InvalidRequest({{"keys", absl::StrCat("holds ", request.keys_size(),
+                                                 " keys; the limit is ", kKeysPerRequestMax)}});
+  }
+  const CatalogReader reader = catalog_.Read();
+  v1::GetRecordsResponse response;
+  absl::flat_hash_set<ShardId> defined;
+  for (const v1::RecordKey& wanted : request.keys()) {
+    ASSIGN_OR_RETURN(const RecordKey key, RecordKey::FromProto(wanted));
+    v1::GetRecordsItem& item = *response.add_items();
+    absl::StatusOr<v1::Record> record = reader.GetRecord(key);
+    if (!record.ok()) {
+      item.mutable_status()->set_code(static_cast<int>(record.status().code()));
+      item.mutable_status()->set_reason(ReasonName(ReasonOf(record.status())));
+      item.mutable_status()->set_message(std::string(record.status().message()));
+      continue;
+    }
+    ASSIGN_OR_RETURN(const ShardId shard, ShardId::FromBytes(record->shard_id()));
+    if (defined.insert(shard).second) {
+      ASSIGN_OR_RETURN(const ShardInfo info, reader.Shard(shard));
+      *response.add_shards() = info.definition;
+    }
+    *item.mutable_record() = *std::move(record);
+  }
+  return response;
+}
+
+absl::StatusOr<v1::ReportResponse> ReplicationServer::Report(const v1::ReportRequest& request) {
+  if (request.nodes_size() > kNodesPerReportMax) {
+    return InvalidRequest({{"nodes", absl::StrCat("holds ", request.nodes_size(),
+                                                  " nodes; the limit is ", kNodesPerReportMax)}});
+  }
+  CatalogChange change;
+  for (int i = 0; i < request.nodes_size(); ++i) {
+    const absl::StatusOr<Uuid> id = Uuid::FromBytes(request.nodes(i).node_id());
+    if (!id.ok()) {
+      return InvalidRequest(
+          {{absl::StrCat("nodes[", i, "].node_id"), std::string(id.status().message())}});
+    }
+    v1::TreeNode node;
+    *node.mutable_status() = request.nodes(i);
+    *node.mutable_heard_at() = ToTimestamp(clock_.Now());
+    change.PutRow(Family::kNodes, id->view(), node);
+  }
+  RETURN_IF_ERROR(catalog_.Commit(change).status());
+  if (options_.on_report) options_.on_report();
+  return v1::ReportResponse();
+}
+
+}  // namespace sluice

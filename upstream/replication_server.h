@@ -1,0 +1,43 @@
+// Replication server: what a node answers to the nodes below it, over its catalog. Free of
+// transport, so that the simulator runs the very same code.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "common/clock.h"
+#include "sluice/v1/replication_service.pb.h"
+#include "storage/catalog.h"
+#include "upstream/change_feed.h"
+#include "upstream/reconcile_exchange.h"
+
+namespace sluice {
+
+class ReplicationServer {
+ public:
+  struct Options {
+    std::string node_name;
+    // Told of every stored report, so that a node in the middle passes it on.
+    std::function<void()> on_report;
+  };
+
+  ReplicationServer(Catalog& catalog, Clock& clock, Options options);
+
+  absl::StatusOr<v1::HelloResponse> Hello(const v1::HelloRequest& request) const;
+  absl::StatusOr<ChangeFeed> Changes(const v1::ChangesRequest& request) const;
+  absl::StatusOr<v1::GetRecordsResponse> GetRecords(const v1::GetRecordsRequest& request) const;
+  ReconcileExchange Reconcile() const { return ReconcileExchange(catalog_); }
+  absl::StatusOr<v1::ReportResponse> Report(const v1::ReportRequest& request);
+
+  const Catalog& catalog() const { return catalog_; }
+
+ private:
+  absl::Status CheckPlace(const v1::HelloRequest& request, const v1::HelloResponse& response) const;
+
+  Catalog& catalog_;
+  Clock& clock_;
+  const Options options_;
+};
+
+}  // namespace sluice
