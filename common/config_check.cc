@@ -1,0 +1,348 @@
+#include "common/config_check.h"
+
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/strip.h"
+#include "absl/time/time.h"
+#include "common/log.h"
+#include "google/protobuf/duration.pb.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kTimesADayMax = 24;
+constexpr int kRetriesMax = 100;
+constexpr int kParallelTransfersMax = 64;
+constexpr int kListenersMax = 16;
+constexpr size_t kNameBytesMax = 128;
+
+// Collects what is wrong, each with the path of its field.
+class Mistakes {
+ public:
+  void Add(absl::string_view field, absl::string_view what) {
+    list_.push_back(absl::StrCat(field, ": ", what));
+  }
+  void AddIfError(absl::string_view field, const absl::Status& status) {
+    if (!status.ok()) Add(field, status.message());
+  }
+  absl::Status status() const {
+    if (list_.empty()) return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrJoin(list_, "; "));
+  }
+
+ private:
+  std::vector<std::string> list_;
+};
+
+// The host and the port of "host:port" or "[host]:port".
+struct HostPort {
+  std::string host;
+  int port = 0;
+};
+
+absl::StatusOr<HostPort> SplitHostPort(absl::string_view address) {
+  const size_t colon = address.rfind(':');
+  if (colon == absl::string_view::npos || colon == 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"", address, "\" has no port; write it as \"127.0.0.1:8530\" or \"unix:/path\""));
+  }
+  absl::string_view host = address.substr(0, colon);
+  const absl::string_view digits = address.substr(colon + 1);
+  if (absl::ConsumePrefix(&host, "[")) {
+    if (!absl::ConsumeSuffix(&host, "]")) {
+      return absl::InvalidArgumentError(absl::StrCat("\"", address, "\" lacks a \"]\""));
+    }
+  } else if (absl::StrContains(host, ':')) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("an IPv6 address needs brackets, as in \"[", host, "]:", digits, "\""));
+  }
+  int port = 0;
+  bool decimal = !digits.empty();
+  for (const char c : digits) decimal = decimal && absl::ascii_isdigit(static_cast<uint8_t>(c));
+  if (!decimal || !absl::SimpleAtoi(digits, &port) || port > 65535) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("port \"", digits, "\" is not a number from 0 to 65535"));
+  }
+  return HostPort{std::string(host), port};
+}
+
+bool IsLoopback(absl::string_view host) {
+  if (host == "localhost" || host == "::1") return true;
+  if (!absl::StartsWith(host, "127.")) return false;
+  for (const char c : host) {
+    if (c != '.' && !absl::ascii_isdigit(static_cast<uint8_t>(c))) return false;
+  }
+  return true;
+}
+
+absl::Status CheckUnixPath(absl::string_view path) {
+  if (path.empty() || path.front() != '/') {
+    return absl::InvalidArgumentError("a Unix socket needs an absolute path, as in \"unix:/path\"");
+  }
+  constexpr size_t kPathBytesMax = sizeof(sockaddr_un::sun_path) - 1;
+  if (path.size() > kPathBytesMax) {
+    return absl::InvalidArgumentError(absl::StrCat("the socket's path has ", path.size(),
+                                                   " bytes; the system allows ", kPathBytesMax));
+  }
+  return absl::OkStatus();
+}
+
+void DefaultDuration(google::protobuf::Duration* field, bool is_set, absl::Duration value) {
+  if (!is_set) field->set_seconds(absl::ToInt64Seconds(value));
+}
+
+std::string HostName() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0) return "unnamed";
+  return name.data();
+}
+
+// "HH:MM".
+bool IsTimeOfDay(absl::string_view text) {
+  int hour = 0;
+  int minute = 0;
+  return text.size() == 5 && text[2] == ':' && absl::ascii_isdigit(static_cast<uint8_t>(text[0])) &&
+         absl::ascii_isdigit(static_cast<uint8_t>(text[3])) &&
+         absl::SimpleAtoi(text.substr(0, 2), &hour) && hour < 24 &&
+         absl::SimpleAtoi(text.substr(3), &minute) && minute < 60;
+}
+
+void CompleteListener(const std::string& path, config::v1::Listener& listener, Mistakes& mistakes) {
+  if (listener.address().empty()) {
+    mistakes.Add(absl::StrCat(path, ".address"),
+                 "is missing; as in \"127.0.0.1:8530\" or \"unix:/run/sluice/admin.sock\"");
+    return;
+  }
+  mistakes.AddIfError(absl::StrCat(path, ".address"),
+                      CheckLocalAddress(listener.address(), /*for_listening=*/true));
+  if (listener.roles().empty()) {
+    if (absl::StartsWith(listener.address(), "unix:")) {
+      mistakes.Add(absl::StrCat(path, ".roles"),
+                   absl::StrCat("a Unix socket must say what its callers may do: ",
+                                absl::StrJoin(kKnownRoles, ", ")));
+    } else {
+      listener.add_roles("viewer");
+    }
+  }
+  for (int i = 0; i < listener.roles_size(); ++i) {
+    bool known = false;
+    for (const absl::string_view role : kKnownRoles) known = known || role == listener.roles(i);
+    if (known) continue;
+    mistakes.Add(
+        absl::StrCat(path, ".roles[", i, "]"),
+        absl::StrCat("\"", listener.roles(i), "\" is none of ", absl::StrJoin(kKnownRoles, ", ")));
+  }
+}
+
+void CompleteNode(config::v1::Node& node, Mistakes& mistakes) {
+  if (node.name().empty()) node.set_name(HostName());
+  if (node.name().size() > kNameBytesMax) {
+    mistakes.Add("node.name", absl::StrCat("is longer than ", kNameBytesMax, " bytes"));
+  }
+  if (node.state_dir().empty()) {
+    mistakes.Add("node.state_dir", "is missing; as in \"/var/lib/sluice\"");
+  } else if (node.state_dir().front() != '/') {
+    mistakes.Add("node.state_dir", "must be an absolute path");
+  }
+  if (node.content_dir().empty()) node.set_content_dir(absl::StrCat(node.state_dir(), "/content"));
+  if (node.content_dir().front() != '/') {
+    mistakes.Add("node.content_dir", "must be an absolute path");
+  }
+  if (!node.addresses_file().empty() && node.addresses_file().front() != '/') {
+    mistakes.Add("node.addresses_file", "must be an absolute path");
+  }
+  if (node.log_level().empty()) node.set_log_level("info");
+  mistakes.AddIfError("node.log_level", ParseLogLevel(node.log_level()).status());
+  DefaultDuration(node.mutable_drain_timeout(), node.has_drain_timeout(), absl::Seconds(10));
+  if (node.listeners().empty()) mistakes.Add("node.listeners", "at least one is needed");
+  if (node.listeners_size() > kListenersMax) {
+    mistakes.Add("node.listeners", absl::StrCat("at most ", kListenersMax, " are possible"));
+    return;
+  }
+  absl::flat_hash_map<std::string, int> seen;
+  for (int i = 0; i < node.listeners_size(); ++i) {
+    const std::string path = absl::StrCat("node.listeners[", i, "]");
+    CompleteListener(path, *node.mutable_listeners(i), mistakes);
+    const std::string& address = node.listeners(i).address();
+    if (address.empty() || absl::EndsWith(address, ":0")) continue;
+    const auto [first, is_new] = seen.emplace(address, i);
+    if (!is_new) {
+      mistakes.Add(absl::StrCat(path, ".address"),
+                   absl::StrCat(address, " is node.listeners[", first->second, "]'s already"));
+    }
+  }
+}
+
+void CompleteSchedule(const std::string& path, int times_a_day, config::v1::Schedule& schedule,
+                      Mistakes& mistakes) {
+  if (!schedule.has_times_a_day()) schedule.set_times_a_day(times_a_day);
+  if (schedule.times_a_day() < 0 || schedule.times_a_day() > kTimesADayMax) {
+    mistakes.Add(absl::StrCat(path, ".times_a_day"),
+                 absl::StrCat(schedule.times_a_day(), " is not from 0 to ", kTimesADayMax));
+  }
+  if (schedule.first_at().empty()) schedule.set_first_at("03:00");
+  if (!IsTimeOfDay(schedule.first_at())) {
+    mistakes.Add(absl::StrCat(path, ".first_at"),
+                 absl::StrCat("\"", schedule.first_at(), "\" is not a time as in \"03:00\""));
+  }
+  DefaultDuration(schedule.mutable_jitter(), schedule.has_jitter(), absl::Minutes(5));
+  DefaultDuration(schedule.mutable_retry_interval(), schedule.has_retry_interval(),
+                  absl::Minutes(15));
+  if (!schedule.has_retries()) schedule.set_retries(2);
+  if (schedule.retries() < 0 || schedule.retries() > kRetriesMax) {
+    mistakes.Add(absl::StrCat(path, ".retries"),
+                 absl::StrCat(schedule.retries(), " is not from 0 to ", kRetriesMax));
+  }
+}
+
+// "http://host:port", without user, path or anything else.
+bool IsProxyUrl(absl::string_view url) {
+  if (!absl::ConsumePrefix(&url, "http://")) return false;
+  absl::ConsumeSuffix(&url, "/");
+  const absl::StatusOr<HostPort> parts = SplitHostPort(url);
+  return parts.ok() && parts->port > 0 && !absl::StrContains(url, '/') &&
+         !absl::StrContains(url, '@');
+}
+
+void CompleteDebian(const std::string& path, config::v1::DebianSource& debian, Mistakes& mistakes) {
+  if (!debian.proxy().empty() && !IsProxyUrl(debian.proxy())) {
+    mistakes.Add(absl::StrCat(path, ".proxy"),
+                 absl::StrCat("\"", debian.proxy(), "\" is not of the form \"http://host:port\""));
+  }
+  if (debian.from_apt_sources()) {
+    if (!debian.uri().empty() || !debian.suite().empty() || !debian.components().empty() ||
+        !debian.signed_by().empty()) {
+      mistakes.Add(absl::StrCat(path, ".from_apt_sources"),
+                   "stands instead of uri, suite, components and signed_by; leave those out");
+    }
+    return;
+  }
+  if (debian.languages().empty()) debian.add_languages("en");
+  if (!debian.suite_pattern().empty()) {
+    mistakes.Add(absl::StrCat(path, ".suite_pattern"), "goes with from_apt_sources only");
+  }
+  if (debian.components().empty()) debian.add_components("main");
+  if (!absl::StartsWith(debian.uri(), "http://") && !absl::StartsWith(debian.uri(), "https://") &&
+      !absl::StartsWith(debian.uri(), "file:/")) {
+    mistakes.Add(absl::StrCat(path, ".uri"),
+                 debian.uri().empty()
+                     ? "is missing; as in \"http://deb.debian.org/debian\""
+                     : absl::StrCat("\"", debian.uri(), "\" is neither http:, https: nor file:"));
+  }
+  if (debian.suite().empty()) {
+    mistakes.Add(absl::StrCat(path, ".suite"), "is missing; as in \"bookworm-security\"");
+  }
+  if (debian.signed_by().empty()) {
+    mistakes.Add(absl::StrCat(path, ".signed_by"),
+                 "is missing; name the keyring file whose key signs the repository");
+  } else if (!absl::EndsWith(debian.signed_by(), ".gpg") &&
+             !absl::EndsWith(debian.signed_by(), ".asc")) {
+    mistakes.Add(absl::StrCat(path, ".signed_by"), "must be a .gpg or .asc file");
+  }
+}
+
+void CompleteSource(const std::string& path, config::v1::Source& source, Mistakes& mistakes) {
+  if (source.name().empty()) {
+    mistakes.Add(absl::StrCat(path, ".name"), "is missing; sessions and commands name it");
+  } else if (source.name().size() > kNameBytesMax) {
+    mistakes.Add(absl::StrCat(path, ".name"),
+                 absl::StrCat("is longer than ", kNameBytesMax, " bytes"));
+  }
+  if (source.has_debian() == source.has_directory()) {
+    mistakes.Add(path, "needs exactly one of debian and directory");
+  }
+  if (source.has_debian()) {
+    CompleteDebian(absl::StrCat(path, ".debian"), *source.mutable_debian(), mistakes);
+  }
+  if (source.has_directory() &&
+      (source.directory().path().empty() || source.directory().path().front() != '/')) {
+    mistakes.Add(absl::StrCat(path, ".directory.path"), "must be an absolute path");
+  }
+  CompleteSchedule(absl::StrCat(path, ".schedule"), /*times_a_day=*/1, *source.mutable_schedule(),
+                   mistakes);
+  if (!source.has_import_at_start()) source.set_import_at_start(true);
+}
+
+void CompleteLink(config::v1::UpstreamLink& link, Mistakes& mistakes) {
+  if (link.target().empty()) {
+    mistakes.Add("upstream.target",
+                 "is missing; as in \"127.0.0.1:8530\" or \"unix:/run/sluice/node.sock\"");
+  } else {
+    mistakes.AddIfError("upstream.target",
+                        CheckLocalAddress(link.target(), /*for_listening=*/false));
+  }
+  CompleteSchedule("upstream.schedule", /*times_a_day=*/24, *link.mutable_schedule(), mistakes);
+  if (!link.has_watch()) link.set_watch(true);
+  DefaultDuration(link.mutable_stall_timeout(), link.has_stall_timeout(), absl::Seconds(30));
+  if (link.stall_timeout().seconds() < 1) {
+    mistakes.Add("upstream.stall_timeout", "must be at least 1 s");
+  }
+  if (link.parallel_transfers() == 0) link.set_parallel_transfers(4);
+  if (link.parallel_transfers() < 0 || link.parallel_transfers() > kParallelTransfersMax) {
+    mistakes.Add(
+        "upstream.parallel_transfers",
+        absl::StrCat(link.parallel_transfers(), " is not from 1 to ", kParallelTransfersMax));
+  }
+}
+
+}  // namespace
+
+absl::Status CheckLocalAddress(absl::string_view address, bool for_listening) {
+  absl::string_view path = address;
+  if (absl::ConsumePrefix(&path, "unix:")) return CheckUnixPath(path);
+  const absl::StatusOr<HostPort> parts = SplitHostPort(address);
+  if (!parts.ok()) return parts.status();
+  if (parts->port == 0 && !for_listening) {
+    return absl::InvalidArgumentError("port 0 cannot be called; only a listener may use it");
+  }
+  if (!IsLoopback(parts->host)) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"", address, "\" is not local, which needs TLS, and this release has none; use ",
+        "127.0.0.1, [::1] or unix:/path, and a tunnel between machines"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CompleteConfig(config::v1::UpstreamDaemon& config) {
+  Mistakes mistakes;
+  CompleteNode(*config.mutable_node(), mistakes);
+  absl::flat_hash_map<std::string, int> seen;
+  for (int i = 0; i < config.sources_size(); ++i) {
+    const std::string path = absl::StrCat("sources[", i, "]");
+    CompleteSource(path, *config.mutable_sources(i), mistakes);
+    const std::string& name = config.sources(i).name();
+    const auto [first, is_new] = seen.emplace(name, i);
+    if (!is_new && !name.empty()) {
+      mistakes.Add(
+          absl::StrCat(path, ".name"),
+          absl::StrCat("\"", name, "\" is the name of sources[", first->second, "] already"));
+    }
+  }
+  return mistakes.status();
+}
+
+absl::Status CompleteConfig(config::v1::DownstreamDaemon& config) {
+  Mistakes mistakes;
+  CompleteNode(*config.mutable_node(), mistakes);
+  CompleteLink(*config.mutable_upstream(), mistakes);
+  for (const config::v1::Listener& listener : config.node().listeners()) {
+    if (!listener.address().empty() && listener.address() == config.upstream().target()) {
+      mistakes.Add("upstream.target", "is this node's own listener; a node cannot follow itself");
+    }
+  }
+  return mistakes.status();
+}
+
+}  // namespace sluice
