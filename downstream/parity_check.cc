@@ -171,25 +171,34 @@ absl::Status ParityCheck::CheckContent(const CatalogReader& reader, bool verify,
       ASSIGN_OR_RETURN(const WantedFiles wanted, FilesWantedFor(reader, policy.key.id, selection));
       for (const stored::v1::FileReference& file : wanted.files) {
         if (!checked.insert(file.sha256()).second) continue;
-        ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(file.sha256()));
-        ASSIGN_OR_RETURN(const RecordColumns update, reader.CurrentRevision(policy.key.id));
-        const absl::StatusOr<ContentInfo> info = content_.Stat(digest);
-        const bool whole = info.ok() && info->size_bytes == file.size_bytes();
-        const absl::Status intact = whole && verify ? content_.Verify(digest) : absl::OkStatus();
-        if (!info.ok()) {
-          const absl::StatusOr<stored::v1::ContentRow> row =
-              reader.GetRow<stored::v1::ContentRow>(Family::kContent, digest.view());
-          findings.push_back(ContentFinding(v1::FINDING_CLASS_CONTENT_MISSING, update, digest,
-                                            v1::REASON_CONTENT_MISSING,
-                                            row.ok() ? row->last_failure().message() : ""));
-        } else if (!whole || !intact.ok()) {
-          findings.push_back(ContentFinding(v1::FINDING_CLASS_CONTENT_CORRUPT, update, digest,
-                                            v1::REASON_CONTENT_CORRUPT, intact.message()));
-        }
+        RETURN_IF_ERROR(CheckFile(reader, policy.key.id, file, verify, findings));
       }
     }
   }
   summary.set_files_checked(static_cast<int64_t>(checked.size()));
+  return absl::OkStatus();
+}
+
+absl::Status ParityCheck::CheckFile(const CatalogReader& reader, const Uuid& update_id,
+                                    const stored::v1::FileReference& file, bool verify,
+                                    std::vector<v1::Finding>& findings) {
+  ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(file.sha256()));
+  ASSIGN_OR_RETURN(const RecordColumns update, reader.CurrentRevision(update_id));
+  const absl::StatusOr<ContentInfo> info = content_.Stat(digest);
+  if (!info.ok()) {
+    const absl::StatusOr<stored::v1::ContentRow> row =
+        reader.GetRow<stored::v1::ContentRow>(Family::kContent, digest.view());
+    findings.push_back(ContentFinding(v1::FINDING_CLASS_CONTENT_MISSING, update, digest,
+                                      v1::REASON_CONTENT_MISSING,
+                                      row.ok() ? row->last_failure().message() : ""));
+    return absl::OkStatus();
+  }
+  const bool whole = info->size_bytes == file.size_bytes();
+  const absl::Status intact = whole && verify ? content_.Verify(digest) : absl::OkStatus();
+  if (!whole || !intact.ok()) {
+    findings.push_back(ContentFinding(v1::FINDING_CLASS_CONTENT_CORRUPT, update, digest,
+                                      v1::REASON_CONTENT_CORRUPT, intact.message()));
+  }
   return absl::OkStatus();
 }
 

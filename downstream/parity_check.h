@@ -52,6 +52,9 @@ class ParityCheck {
   absl::Status ListKept(const CatalogReader& reader, std::vector<v1::Finding>& findings);
   absl::Status CheckContent(const CatalogReader& reader, bool verify, v1::CheckSummary& summary,
                             std::vector<v1::Finding>& findings);
+  absl::Status CheckFile(const CatalogReader& reader, const Uuid& update_id,
+                         const stored::v1::FileReference& file, bool verify,
+                         std::vector<v1::Finding>& findings);
   // Takes over when each was first seen, and remembers the present list.
   absl::Status Remember(const CatalogReader& reader, std::vector<v1::Finding>& findings);
 

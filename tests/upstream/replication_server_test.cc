@@ -1,0 +1,246 @@
+#include "upstream/replication_server.h"
+
+#include "common/errors.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "storage/selection.h"
+#include "tests/storage/test_catalog.h"
+
+namespace sluice {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+const Uuid kChild = Uuid::FromName({}, "child");
+
+// A server over a catalog in memory, and a child that asks it.
+class ReplicationServerTest : public ::testing::Test {
+ protected:
+  v1::HelloRequest HelloOf(const Uuid& node) {
+    v1::HelloRequest request;
+    request.set_node_id(node.bytes());
+    request.set_node_name("child");
+    request.set_protocol_min(1);
+    request.set_protocol_max(1);
+    return request;
+  }
+
+  // A cursor at `seq`, as the server itself would have given it out.
+  v1::ChangesRequest ChangesFrom(uint64_t seq, const v1::Subscription& subscription = {}) {
+    v1::ChangesRequest request;
+    request.set_node_id(kChild.bytes());
+    *request.mutable_subscription() = subscription;
+    v1::Cursor& cursor = *request.mutable_cursor();
+    cursor.set_upstream_id(catalog_->node_id().bytes());
+    *cursor.mutable_epoch() = catalog_->epoch();
+    cursor.set_seq(seq);
+    cursor.set_selection_hash(
+        Selection::Expand(catalog_.Read(), subscription).value().hash().bytes());
+    return request;
+  }
+
+  // All messages until the feed has no more to say.
+  static std::vector<v1::ChangesResponse> Drain(ChangeFeed& feed) {
+    std::vector<v1::ChangesResponse> messages;
+    while (true) {
+      ChangeFeed::Step step = feed.Next();
+      EXPECT_TRUE(step.status.ok()) << step.status;
+      if (step.kind != ChangeFeed::Step::Kind::kMessage) return messages;
+      messages.push_back(std::move(step.message));
+    }
+  }
+
+  TestCatalog catalog_;
+  ManualClock clock_{absl::FromUnixSeconds(1'700'000'100)};
+  int reports_ = 0;
+  ReplicationServer server_{
+      *catalog_, clock_, {.node_name = "hq", .on_report = [this] { ++reports_; }}};
+};
+
+TEST_F(ReplicationServerTest, TellsANewChildToBeginAtTheBeginning) {
+  const absl::StatusOr<v1::HelloResponse> hello = server_.Hello(HelloOf(kChild));
+  ASSERT_TRUE(hello.ok()) << hello.status();
+  EXPECT_EQ(hello->verdict(), v1::HELLO_VERDICT_TAIL);
+  EXPECT_EQ(hello->node_id(), catalog_->node_id().bytes());
+}
+
+TEST_F(ReplicationServerTest, SaysUpToDateWhenNothingChanged) {
+  catalog_.AddUpdate({.name = "a"});
+  v1::HelloRequest request = HelloOf(kChild);
+  *request.mutable_cursor() = ChangesFrom(catalog_->durable_head()).cursor();
+  const CatalogReader reader = catalog_.Read();
+  *request.mutable_fingerprint() =
+      SelectionFingerprint(reader, *Selection::Expand(reader, {}), Uuid())->ToProto();
+  EXPECT_EQ(server_.Hello(request)->verdict(), v1::HELLO_VERDICT_UP_TO_DATE);
+  request.mutable_fingerprint()->set_count(99);
+  EXPECT_EQ(server_.Hello(request)->verdict(), v1::HELLO_VERDICT_TAIL);
+}
+
+TEST_F(ReplicationServerTest, NamesWhyAChildMustCompareFirst) {
+  catalog_.AddUpdate({.name = "a"});
+  v1::HelloRequest request = HelloOf(kChild);
+  const v1::Cursor good = ChangesFrom(1).cursor();
+  const auto reason_of = [&](const v1::Cursor& cursor) {
+    *request.mutable_cursor() = cursor;
+    const v1::HelloResponse hello = server_.Hello(request).value();
+    EXPECT_EQ(hello.verdict(), v1::HELLO_VERDICT_RECONCILE);
+    return hello.verdict_reason();
+  };
+  v1::Cursor cursor = good;
+  cursor.set_upstream_id(Uuid::Random().bytes());
+  EXPECT_EQ(reason_of(cursor), "UPSTREAM_CHANGED");
+  cursor = good;
+  cursor.mutable_epoch()->set_epoch_id(Uuid::Random().bytes());
+  EXPECT_EQ(reason_of(cursor), "EPOCH_CHANGED");
+  cursor = good;
+  cursor.set_seq(1000);
+  EXPECT_EQ(reason_of(cursor), "SEQ_AHEAD");
+  cursor = good;
+  cursor.set_selection_hash("other");
+  EXPECT_EQ(reason_of(cursor), "SELECTION_CHANGED");
+}
+
+TEST_F(ReplicationServerTest, RefusesItselfANodeAboveItAndTooDeepATree) {
+  EXPECT_EQ(ReasonOf(server_.Hello(HelloOf(catalog_->node_id())).status()),
+            v1::REASON_DUPLICATE_NODE);
+  v1::HelloResponse above;
+  above.set_node_id(Uuid::FromName({}, "parent").bytes());
+  above.add_ancestors(kChild.bytes());
+  CatalogChange change;
+  change.PutRow(Family::kSettings, kUpstreamHelloSetting, above);
+  catalog_.Commit(change);
+  EXPECT_EQ(ReasonOf(server_.Hello(HelloOf(kChild)).status()), v1::REASON_LOOP);
+  v1::HelloRequest deep = HelloOf(Uuid::FromName({}, "other"));
+  deep.set_levels_below(6);
+  EXPECT_EQ(ReasonOf(server_.Hello(deep).status()), v1::REASON_TOO_DEEP);
+  deep.set_levels_below(5);
+  EXPECT_TRUE(server_.Hello(deep).ok());
+}
+
+TEST_F(ReplicationServerTest, StreamsWhatChangedAndThenAMarkWithTheFingerprint) {
+  catalog_.AddUpdate({.name = "a"});
+  catalog_.AddUpdate({.name = "b"});
+  absl::StatusOr<ChangeFeed> feed = server_.Changes(ChangesFrom(1));
+  ASSERT_TRUE(feed.ok()) << feed.status();
+  const std::vector<v1::ChangesResponse> messages = Drain(*feed);
+  ASSERT_THAT(messages, SizeIs(2));
+  ASSERT_THAT(messages[0].batch().changes(), SizeIs(1));
+  EXPECT_EQ(messages[0].batch().changes(0).record().key().id(), UpdateIdOf("b").bytes());
+  EXPECT_THAT(messages[0].batch().shards(), SizeIs(1));
+  EXPECT_EQ(messages[1].mark().seq(), 2u);
+  EXPECT_EQ(messages[1].mark().fingerprint().count(), 2u);
+}
+
+TEST_F(ReplicationServerTest, PassesOverWhatLiesOutsideOfTheSelection) {
+  catalog_.AddUpdate({.name = "a", .product = "Contoso/Agent"});
+  catalog_.AddUpdate({.name = "b", .product = "Fabrikam/Tool"});
+  v1::Subscription subscription;
+  subscription.add_products("Contoso/Agent");
+  absl::StatusOr<ChangeFeed> feed = server_.Changes(ChangesFrom(0, subscription));
+  ASSERT_TRUE(feed.ok()) << feed.status();
+  const std::vector<v1::ChangesResponse> messages = Drain(*feed);
+  ASSERT_THAT(messages, SizeIs(2));
+  EXPECT_THAT(messages[0].batch().changes(), SizeIs(1));
+  EXPECT_EQ(messages[1].mark().seq(), 2u);
+  EXPECT_EQ(messages[1].mark().fingerprint().count(), 1u);
+}
+
+TEST_F(ReplicationServerTest, GoesOnWithAWatchingFeedAfterACommit) {
+  v1::ChangesRequest request = ChangesFrom(0);
+  request.set_watch(true);
+  absl::StatusOr<ChangeFeed> feed = server_.Changes(request);
+  ASSERT_TRUE(feed.ok()) << feed.status();
+  EXPECT_THAT(Drain(*feed), SizeIs(1));
+  EXPECT_THAT(Drain(*feed), IsEmpty());
+  catalog_.AddUpdate({.name = "a"});
+  EXPECT_THAT(Drain(*feed), SizeIs(2));
+  EXPECT_EQ(feed->Next().kind, ChangeFeed::Step::Kind::kAtHead);
+}
+
+TEST_F(ReplicationServerTest, EndsAFeedOfSomebodyWhoDoesNotWatch) {
+  absl::StatusOr<ChangeFeed> feed = server_.Changes(ChangesFrom(0));
+  ASSERT_TRUE(feed.ok()) << feed.status();
+  Drain(*feed);
+  EXPECT_EQ(feed->Next().kind, ChangeFeed::Step::Kind::kEnd);
+}
+
+TEST_F(ReplicationServerTest, TellsOfShardsThatAProductsMoveBrings) {
+  catalog_.AddProduct("Contoso");
+  catalog_.AddProduct("Fabrikam/Tool");
+  catalog_.AddUpdate({.name = "a", .product = "Fabrikam/Tool"});
+  v1::Subscription subscription;
+  subscription.add_products("Contoso");
+  v1::ChangesRequest request = ChangesFrom(catalog_->durable_head(), subscription);
+  request.set_watch(true);
+  absl::StatusOr<ChangeFeed> feed = server_.Changes(request);
+  ASSERT_TRUE(feed.ok()) << feed.status();
+  Drain(*feed);
+  catalog_.AddProduct("Fabrikam/Tool", "Contoso");
+  const std::vector<v1::ChangesResponse> messages = Drain(*feed);
+  ASSERT_THAT(messages, SizeIs(3));
+  EXPECT_THAT(messages[0].selection_changed().added_shard_ids(), SizeIs(1));
+  EXPECT_THAT(messages[0].selection_changed().removed_shard_ids(), IsEmpty());
+  EXPECT_TRUE(messages[1].has_batch());
+  EXPECT_EQ(messages[2].mark().fingerprint().count(), 4u);
+}
+
+TEST_F(ReplicationServerTest, RefusesCursorsThatItCannotServe) {
+  v1::ChangesRequest request = ChangesFrom(0);
+  request.mutable_cursor()->set_seq(5);
+  EXPECT_EQ(ReasonOf(server_.Changes(request).status()), v1::REASON_SEQ_AHEAD);
+  request = ChangesFrom(0);
+  request.mutable_cursor()->mutable_epoch()->set_epoch_id(Uuid::Random().bytes());
+  EXPECT_EQ(ReasonOf(server_.Changes(request).status()), v1::REASON_EPOCH_CHANGED);
+  request = ChangesFrom(0);
+  request.mutable_subscription()->add_products("Contoso");
+  EXPECT_EQ(ReasonOf(server_.Changes(request).status()), v1::REASON_SELECTION_CHANGED);
+}
+
+TEST_F(ReplicationServerTest, AnswersRecordsItemByItem) {
+  const RecordKey key = catalog_.AddUpdate({.name = "a"});
+  v1::GetRecordsRequest request;
+  *request.add_keys() = key.ToProto();
+  RecordKey other = key;
+  other.revision = 7;
+  *request.add_keys() = other.ToProto();
+  const absl::StatusOr<v1::GetRecordsResponse> response = server_.GetRecords(request);
+  ASSERT_TRUE(response.ok()) << response.status();
+  ASSERT_THAT(response->items(), SizeIs(2));
+  EXPECT_EQ(response->items(0).record().key().id(), key.id.bytes());
+  EXPECT_EQ(response->items(1).status().reason(), "ITEM_NOT_FOUND");
+}
+
+TEST_F(ReplicationServerTest, ComparesByShardAndThenByKey) {
+  const RecordKey key = catalog_.AddUpdate({.name = "a"});
+  ReconcileExchange exchange = server_.Reconcile();
+  v1::ReconcileRequest request;
+  request.mutable_keys_wanted();
+  EXPECT_FALSE(exchange.Handle(request).ok());
+  request.mutable_open()->set_node_id(kChild.bytes());
+  const auto sums = exchange.Handle(request);
+  ASSERT_TRUE(sums.ok()) << sums.status();
+  ASSERT_THAT(*sums, SizeIs(1));
+  EXPECT_EQ(sums->front().sums().at_seq(), 1u);
+  ASSERT_THAT(sums->front().sums().shards(), SizeIs(1));
+  request.mutable_keys_wanted()->add_shard_ids(
+      ShardId::Of(sums->front().sums().shards(0).definition()).bytes());
+  const auto keys = exchange.Handle(request);
+  ASSERT_TRUE(keys.ok()) << keys.status();
+  ASSERT_THAT(*keys, SizeIs(1));
+  EXPECT_FALSE(keys->front().keys().more());
+  EXPECT_EQ(keys->front().keys().records(0).key().id(), key.id.bytes());
+}
+
+TEST_F(ReplicationServerTest, RemembersReportsAndPassesTheWordOn) {
+  v1::ReportRequest request;
+  request.add_nodes()->set_node_id(kChild.bytes());
+  ASSERT_TRUE(server_.Report(request).ok());
+  EXPECT_EQ(reports_, 1);
+  request.mutable_nodes(0)->set_node_id("short");
+  EXPECT_EQ(ReasonOf(server_.Report(request).status()), v1::REASON_INVALID_REQUEST);
+}
+
+}  // namespace
+}  // namespace sluice
