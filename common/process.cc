@@ -1,0 +1,322 @@
+#include "common/process.h"
+
+#include <dirent.h>
+#include <pthread.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <thread>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
+#include "common/errors.h"
+#include "common/release.h"
+
+namespace sluice {
+namespace {
+
+// Beyond `drain_timeout`: for closing the store.
+constexpr absl::Duration kCloseTimeMax = absl::Seconds(10);
+
+constexpr absl::string_view kHelpText = R"(
+Usage:
+  $0 [--config FILE]           serve until SIGTERM or SIGINT
+  $0 --check-config [--config FILE]
+                               check the configuration and exit
+  $0 init [--config FILE]      make the state directory of a new node
+  $0 recover [--config FILE]   accept a store that lost acknowledged writes (exit code 5):
+                               draw a new epoch, so that nodes below compare with it
+  $0 --version
+  $0 --help
+
+  --config FILE   default: /etc/sluice/$0.yaml
+
+Exit codes:
+  0  stopped in order, or done
+  1  failure
+  2  wrong usage
+  3  wrong configuration
+  4  state directory: not initialised, in use by another process, or another node's;
+     for init: exists already
+  5  data loss: the store is damaged or behind its anchor
+  6  an address is taken
+)";
+
+enum class Verb { kServe, kCheckConfig, kInit, kRecover, kRelease, kHelp };
+
+struct Flags {
+  Verb verb = Verb::kServe;
+  std::string config_file;
+};
+
+absl::StatusOr<Flags> ParseFlags(int argc, const char* const* argv, absl::string_view name) {
+  Flags flags;
+  flags.config_file = absl::StrCat("/etc/sluice/", name, ".yaml");
+  bool has_verb = false;
+  for (int i = 1; i < argc; ++i) {
+    absl::string_view arg = argv[i];
+    if (absl::ConsumePrefix(&arg, "--config=")) {
+      flags.config_file = std::string(arg);
+    } else if (arg == "--config") {
+      if (++i == argc) return absl::InvalidArgumentError("--config needs a file");
+      flags.config_file = argv[i];
+    } else {
+      const Verb verb = arg == "init"                    ? Verb::kInit
+                        : arg == "recover"               ? Verb::kRecover
+                        : arg == "--check-config"        ? Verb::kCheckConfig
+                        : arg == "--version"             ? Verb::kRelease
+                        : arg == "--help" || arg == "-h" ? Verb::kHelp
+                                                         : Verb::kServe;
+      if (verb == Verb::kServe) {
+        return absl::InvalidArgumentError(absl::StrCat("unknown argument \"", arg, "\""));
+      }
+      if (has_verb) {
+        return absl::InvalidArgumentError(absl::StrCat("\"", arg, "\" is one verb too many"));
+      }
+      has_verb = true;
+      flags.verb = verb;
+    }
+  }
+  if (flags.config_file.empty()) return absl::InvalidArgumentError("--config needs a file");
+  return flags;
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  std::FILE* file = std::fopen(path.c_str(), "rb");
+  std::string text;
+  std::array<char, 65536> part;
+  size_t count = 0;
+  // One byte over the limit is enough for ParseYaml to refuse it.
+  while (file != nullptr && static_cast<int64_t>(text.size()) <= kYamlBytesMax &&
+         (count = std::fread(part.data(), 1, part.size(), file)) > 0) {
+    text.append(part.data(), count);
+  }
+  const bool failed = file == nullptr || std::ferror(file) != 0;
+  const int error = errno;
+  if (file != nullptr) std::fclose(file);
+  if (failed) {
+    return absl::NotFoundError(absl::StrCat("cannot read ", path, ": ", std::strerror(error)));
+  }
+  return text;
+}
+
+// Writes `text` so that a reader finds all of it or none of it.
+absl::Status WriteWhole(const std::string& path, absl::string_view text) {
+  const std::string staged = absl::StrCat(path, ".", getpid());
+  std::ofstream out(staged, std::ios::binary | std::ios::trunc);
+  out.write(text.data(), static_cast<std::streamsize>(text.size()));
+  out.close();
+  if (!out || std::rename(staged.c_str(), path.c_str()) != 0) {
+    const int error = errno;
+    unlink(staged.c_str());
+    return absl::UnknownError(absl::StrCat("writing ", path, ": ", std::strerror(error)));
+  }
+  return absl::OkStatus();
+}
+
+// Whether `path` is a directory with something in it, or something else that exists.
+bool IsInUse(const std::string& path) {
+  DIR* dir = opendir(path.c_str());
+  if (dir == nullptr) return errno != ENOENT;
+  bool used = false;
+  while (const dirent* entry = readdir(dir)) {
+    const absl::string_view name = entry->d_name;
+    // A file system of its own brings its lost+found along.
+    used = used || (name != "." && name != ".." && name != "lost+found");
+  }
+  closedir(dir);
+  return used;
+}
+
+int Fail(const DaemonLife& life, ExitCode code, const absl::Status& status) {
+  std::cerr << life.name << ": " << status.message() << "\n";
+  if (const v1::Reason reason = ReasonOf(status); reason != v1::REASON_UNSPECIFIED) {
+    std::cerr << "  reason: " << ReasonName(reason) << "\n  cause:  " << FactsOf(reason).cause
+              << "\n  remedy: " << FactsOf(reason).remedy << "\n";
+  }
+  return static_cast<int>(code);
+}
+
+// The signals that end a daemon.
+sigset_t StopSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
+  return signals;
+}
+
+// While it lives, a second stop signal, or `limit`, ends the process at once: a stop must not
+// depend on a peer, a disk or a bug. What is acknowledged is on disk, so nothing is lost by it.
+class StopWatchdog {
+ public:
+  StopWatchdog(absl::Duration limit, Log& log) : thread_([limit, &log] { Watch(limit, log); }) {}
+  ~StopWatchdog() {
+    pthread_kill(thread_.native_handle(), SIGUSR2);
+    thread_.join();
+  }
+  StopWatchdog(const StopWatchdog&) = delete;
+  StopWatchdog& operator=(const StopWatchdog&) = delete;
+
+ private:
+  static void Watch(absl::Duration limit, Log& log) {
+    sigset_t signals = StopSignals();
+    sigaddset(&signals, SIGUSR2);
+    const absl::Time until = absl::Now() + limit;
+    while (true) {
+      const timespec rest = absl::ToTimespec(std::max(absl::ZeroDuration(), until - absl::Now()));
+      const int signal = sigtimedwait(&signals, nullptr, &rest);
+      if (signal == SIGUSR2) return;
+      if (signal < 0 && errno == EINTR) continue;
+      log.Error("daemon_broke_off",
+                {{"why", signal < 0 ? "the stop took too long" : "a second stop signal"}});
+      _exit(static_cast<int>(ExitCode::kFailure));
+    }
+  }
+
+  std::thread thread_;
+};
+
+std::string AddressLines(const std::vector<ListeningAddress>& addresses) {
+  std::string lines;
+  for (const ListeningAddress& listener : addresses) {
+    absl::StrAppend(&lines, absl::StrJoin(listener.roles, ","), " ", listener.address, "\n");
+  }
+  return lines;
+}
+
+int Serve(const DaemonLife& life, Log& log) {
+  sigset_t signals = StopSignals();
+  sigset_t blocked = signals;
+  sigaddset(&blocked, SIGUSR2);
+  pthread_sigmask(SIG_BLOCK, &blocked, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+
+  const std::string addresses_file = life.node().addresses_file();
+  if (!addresses_file.empty()) unlink(addresses_file.c_str());
+  absl::StatusOr<std::unique_ptr<RunningDaemon>> started = life.start(log);
+  if (!started.ok()) return Fail(life, ExitCodeOf(started.status()), started.status());
+  std::unique_ptr<RunningDaemon> daemon = *std::move(started);
+  const std::vector<ListeningAddress> addresses = daemon->Addresses();
+  if (!addresses_file.empty()) {
+    const absl::Status written = WriteWhole(addresses_file, AddressLines(addresses));
+    if (!written.ok()) return Fail(life, ExitCode::kFailure, written);
+  }
+  log.Info("daemon_started", {{"name", life.node().name()},
+                              {"release", Release()},
+                              {"state_dir", life.node().state_dir()},
+                              {"pid", getpid()}});
+  for (const ListeningAddress& listener : addresses) {
+    log.Info("listener_opened",
+             {{"address", listener.address}, {"roles", absl::StrJoin(listener.roles, ",")}});
+  }
+
+  int signal = 0;
+  sigwait(&signals, &signal);
+  const absl::Duration drain = absl::Seconds(life.node().drain_timeout().seconds()) +
+                               absl::Nanoseconds(life.node().drain_timeout().nanos());
+  log.Info("daemon_stopping", {{"signal", strsignal(signal)}, {"drain_seconds", drain}});
+  {
+    StopWatchdog watchdog(drain + kCloseTimeMax, log);
+    daemon->Drain(absl::Now() + drain);
+    daemon.reset();
+  }
+  if (!addresses_file.empty()) unlink(addresses_file.c_str());
+  log.Info("daemon_stopped");
+  return static_cast<int>(ExitCode::kOk);
+}
+
+int Report(const DaemonLife& life, const absl::StatusOr<std::string>& done) {
+  if (!done.ok()) return Fail(life, ExitCodeOf(done.status()), done.status());
+  std::cout << *done << "\n";
+  return static_cast<int>(ExitCode::kOk);
+}
+
+int Init(const DaemonLife& life, Log& log) {
+  const std::string& dir = life.node().state_dir();
+  if (IsInUse(dir)) {
+    return Fail(life, ExitCode::kStateDirectory,
+                absl::FailedPreconditionError(absl::StrCat(
+                    "state directory ", dir, " exists already and is not empty; start ", life.name,
+                    " to use it, or name another one as node.state_dir")));
+  }
+  return Report(life, life.init(log));
+}
+
+}  // namespace
+
+ExitCode ExitCodeOf(const absl::Status& status) {
+  switch (ReasonOf(status)) {
+    case v1::REASON_STORE_BEHIND_ANCHOR:
+    case v1::REASON_STORE_CORRUPT:
+      return ExitCode::kDataLoss;
+    case v1::REASON_STORE_IDENTITY:
+    case v1::REASON_STORE_LOCKED:
+    case v1::REASON_STORE_TOO_NEW:
+      return ExitCode::kStateDirectory;
+    default:
+      break;
+  }
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return ExitCode::kOk;
+    case absl::StatusCode::kInvalidArgument:
+      return ExitCode::kConfiguration;
+    case absl::StatusCode::kNotFound:
+      return ExitCode::kStateDirectory;
+    case absl::StatusCode::kDataLoss:
+      return ExitCode::kDataLoss;
+    case absl::StatusCode::kAlreadyExists:
+      return ExitCode::kAddressTaken;
+    default:
+      return ExitCode::kFailure;
+  }
+}
+
+int RunDaemonLife(int argc, const char* const* argv, const DaemonLife& life) {
+  const absl::StatusOr<Flags> flags = ParseFlags(argc, argv, life.name);
+  if (!flags.ok()) {
+    std::cerr << life.name << ": " << flags.status().message() << "; see " << life.name
+              << " --help\n";
+    return static_cast<int>(ExitCode::kUsage);
+  }
+  if (flags->verb == Verb::kHelp) {
+    std::cout << life.name << ": " << life.summary << "\n"
+              << absl::StrReplaceAll(kHelpText, {{"$0", life.name}});
+    return static_cast<int>(ExitCode::kOk);
+  }
+  if (flags->verb == Verb::kRelease) {
+    std::cout << life.name << " " << Release() << "\n";
+    return static_cast<int>(ExitCode::kOk);
+  }
+  const absl::StatusOr<std::string> text = ReadFile(flags->config_file);
+  if (!text.ok()) return Fail(life, ExitCode::kConfiguration, text.status());
+  const absl::Status config = life.read_config(*text, flags->config_file);
+  if (!config.ok()) return Fail(life, ExitCode::kConfiguration, config);
+  if (flags->verb == Verb::kCheckConfig) {
+    std::cout << flags->config_file << ": valid\n";
+    return static_cast<int>(ExitCode::kOk);
+  }
+  Log log(ParseLogLevel(life.node().log_level()).value_or(LogLevel::kInfo));
+  switch (flags->verb) {
+    case Verb::kInit:
+      return Init(life, log);
+    case Verb::kRecover:
+      return Report(life, life.recover(log));
+    default:
+      return Serve(life, log);
+  }
+}
+
+}  // namespace sluice

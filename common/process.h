@@ -1,0 +1,111 @@
+// Process: what both daemons share of a process's life, from the command line to the drain.
+//
+// A daemon's `main` calls `PrepareProcess()` and then `RunDaemon` with the few things in which
+// daemons differ. The life itself: command line, configuration, signals blocked before any thread
+// exists, start, addresses file, wait for SIGTERM or SIGINT, drain within the configured time, exit
+// code.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "common/config_check.h"
+#include "common/log.h"
+#include "common/status.h"
+#include "common/yaml.h"
+#include "sluice/config/v1/daemon.pb.h"
+
+namespace sluice {
+
+// Exit codes of the daemons; `--help` prints them.
+enum class ExitCode {
+  kOk = 0,
+  kFailure = 1,
+  kUsage = 2,
+  kConfiguration = 3,
+  kStateDirectory = 4,  // Not initialised, used by another process, or another node's.
+  kDataLoss = 5,        // The store is damaged or behind its anchor.
+  kAddressTaken = 6,
+};
+
+// One listener as it really is.
+struct ListeningAddress {
+  std::vector<std::string> roles;
+  std::string address;  // "127.0.0.1:43121" or "unix:/path".
+};
+
+// A daemon that serves. Destroying it ends it.
+class RunningDaemon {
+ public:
+  virtual ~RunningDaemon() = default;
+
+  virtual std::vector<ListeningAddress> Addresses() const = 0;
+
+  // Takes no more calls and returns when those in flight have ended, or were broken off at
+  // `deadline`.
+  virtual void Drain(absl::Time deadline) = 0;
+};
+
+// In what a daemon is itself.
+template <typename Config>
+struct DaemonSpec {
+  absl::string_view name;     // Of the program.
+  absl::string_view summary;  // A sentence for --help.
+
+  // Makes the state directory; it does not exist yet or is empty. Returns what was made, in words.
+  std::function<absl::StatusOr<std::string>(const Config&, Log&)> init;
+
+  // Draws a new epoch for a store that is behind its anchor. Returns what was done, in words.
+  std::function<absl::StatusOr<std::string>(const Config&, Log&)> recover;
+
+  // Opens, listens and serves.
+  //
+  // Errors, which become exit codes by `ExitCodeOf`:
+  //   NOT_FOUND           the state directory is not initialised.
+  //   FAILED_PRECONDITION STORE_LOCKED, STORE_IDENTITY, STORE_TOO_NEW
+  //   DATA_LOSS           STORE_BEHIND_ANCHOR, STORE_CORRUPT
+  //   ALREADY_EXISTS      an address is taken.
+  std::function<absl::StatusOr<std::unique_ptr<RunningDaemon>>(const Config&, Log&)> start;
+};
+
+// The exit code for a failure to start, to init or to recover.
+ExitCode ExitCodeOf(const absl::Status& status);
+
+// What `RunDaemon` needs, without the configuration's type.
+struct DaemonLife {
+  absl::string_view name;
+  absl::string_view summary;
+  std::function<absl::Status(absl::string_view text, absl::string_view file_name)> read_config;
+  std::function<const config::v1::Node&()> node;  // After `read_config`.
+  std::function<absl::StatusOr<std::string>(Log&)> init;
+  std::function<absl::StatusOr<std::string>(Log&)> recover;
+  std::function<absl::StatusOr<std::unique_ptr<RunningDaemon>>(Log&)> start;
+};
+int RunDaemonLife(int argc, const char* const* argv, const DaemonLife& life);
+
+// Lives the life of a daemon and returns the process's exit code.
+template <typename Config>
+int RunDaemon(int argc, const char* const* argv, const DaemonSpec<Config>& spec) {
+  Config config;
+  const DaemonLife life = {
+      spec.name,
+      spec.summary,
+      [&](absl::string_view text, absl::string_view file_name) -> absl::Status {
+        RETURN_IF_ERROR(ParseYaml(text, file_name, config));
+        return Annotate(CompleteConfig(config), file_name);
+      },
+      [&]() -> const config::v1::Node& { return config.node(); },
+      [&](Log& log) { return spec.init(config, log); },
+      [&](Log& log) { return spec.recover(config, log); },
+      [&](Log& log) { return spec.start(config, log); },
+  };
+  return RunDaemonLife(argc, argv, life);
+}
+
+}  // namespace sluice
