@@ -178,6 +178,7 @@ class Catalog {
   // Calls `wake` after every commit, from the committing thread; it must not block or commit.
   // Returns a handle for `Unwatch`.
   int64_t Watch(std::function<void(const CommitOutcome&)> wake);
+  // Waits for a wake that is under way.
   void Unwatch(int64_t handle);
 
  private:
@@ -189,11 +190,14 @@ class Catalog {
   const v1::Epoch epoch_;
   Mutex commit_mutex_;  // Held during a whole commit: the single writer.
   stored::v1::StoreState state_ ABSL_GUARDED_BY(commit_mutex_);
+  // Set for good when the anchor could not follow a commit: nothing more is acknowledged then.
+  absl::Status poisoned_ ABSL_GUARDED_BY(commit_mutex_);
   mutable Mutex mutex_;
   uint64_t durable_head_ ABSL_GUARDED_BY(mutex_) = 0;
-  int64_t next_watch_ ABSL_GUARDED_BY(mutex_) = 1;
+  Mutex watch_mutex_;  // Held while watchers are woken, so that none is woken after its `Unwatch`.
+  int64_t next_watch_ ABSL_GUARDED_BY(watch_mutex_) = 1;
   absl::flat_hash_map<int64_t, std::function<void(const CommitOutcome&)>> watches_
-      ABSL_GUARDED_BY(mutex_);
+      ABSL_GUARDED_BY(watch_mutex_);
 };
 
 }  // namespace sluice

@@ -1,0 +1,259 @@
+#include "storage/catalog_commit.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/status.h"
+#include "storage/catalog_keys.h"
+#include "storage/payload_columns.h"
+
+namespace sluice {
+
+absl::Status CatalogCommit::Apply(const CatalogChange::Op& op) {
+  struct Visitor {
+    CatalogCommit* commit;
+    absl::Status operator()(const CatalogChange::OriginateOp& originate) const {
+      return commit->Originate(originate.record);
+    }
+    absl::Status operator()(const CatalogChange::AcceptOp& accept) const {
+      return commit->Accept(accept.record);
+    }
+    absl::Status operator()(const CatalogChange::DeleteOp& deletion) const {
+      return commit->Delete(deletion.key);
+    }
+    absl::Status operator()(const CatalogChange::LeaveOp& leave) const {
+      return commit->Leave(leave.key, leave.shard);
+    }
+    absl::Status operator()(const CatalogChange::KeepOp& keep) const {
+      return commit->Keep(keep.key);
+    }
+  };
+  return std::visit(Visitor{this}, op);
+}
+
+absl::Status CatalogCommit::Originate(CheckedRecord record) {
+  ASSIGN_OR_RETURN(const RecordKey given, [&]() -> absl::StatusOr<RecordKey> {
+    // A revision may come without number; it gets one below.
+    if (record.record.key().revision() == 0 &&
+        record.record.key().kind() == v1::RECORD_KIND_REVISION) {
+      record.record.mutable_key()->set_revision(1);
+    }
+    return RecordKey::FromProto(record.record.key());
+  }());
+  if (given.kind == v1::RECORD_KIND_REVISION) return OriginateRevision(std::move(record));
+  if (given.kind == v1::RECORD_KIND_POLICY) return OriginatePolicy(std::move(record));
+  ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(given));
+  const bool same = stored.has_value() && stored->record.state() == v1::RECORD_STATE_PRESENT &&
+                    stored->record.digest() == record.record.digest();
+  if (same) {
+    ++outcome_.unchanged;
+    return absl::OkStatus();
+  }
+  *record.record.mutable_stamp() = NextStamp();
+  return MergeIn(given, std::move(record));
+}
+
+absl::Status CatalogCommit::OriginateRevision(CheckedRecord record) {
+  ASSIGN_OR_RETURN(RecordKey key, RecordKey::FromProto(record.record.key()));
+  ASSIGN_OR_RETURN(const std::vector<RecordColumns> present, reader_.Revisions(key.id));
+  if (!present.empty() && present.back().header.digest() == record.record.digest()) {
+    ++outcome_.unchanged;
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const std::vector<RecordColumns> rows, RevisionRows(key));
+  key.revision = rows.empty() ? 1 : rows.back().key.revision + 1;
+  for (const RecordColumns& row : rows) {
+    // An old revision is offered again: it is the current one from now on, under its old number.
+    const bool present_again = row.header.state() == v1::RECORD_STATE_PRESENT &&
+                               row.header.digest() == record.record.digest();
+    if (present_again) key.revision = row.key.revision;
+  }
+  *record.record.mutable_key() = key.ToProto();
+  *record.record.mutable_stamp() = NextStamp();
+  const v1::ShardDefinition shard = record.shard;
+  RETURN_IF_ERROR(MergeIn(key, std::move(record)));
+  return MoveFollowers(key.id, shard);
+}
+
+absl::Status CatalogCommit::OriginatePolicy(CheckedRecord record) {
+  ASSIGN_OR_RETURN(const RecordKey key, RecordKey::FromProto(record.record.key()));
+  ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(key));
+  std::vector<v1::DecisionEntry> fresh;
+  for (const v1::DecisionEntry& entry : record.record.decisions()) {
+    const bool known =
+        stored.has_value() &&
+        std::any_of(stored->record.decisions().begin(), stored->record.decisions().end(),
+                    [&entry](const v1::DecisionEntry& other) {
+                      return other.key() == entry.key() && other.digest() == entry.digest();
+                    });
+    if (!known) fresh.push_back(entry);
+  }
+  if (fresh.empty()) {
+    ++outcome_.unchanged;
+    return absl::OkStatus();
+  }
+  for (v1::DecisionEntry& entry : fresh) *entry.mutable_stamp() = NextStamp();
+  ASSIGN_OR_RETURN(CheckedRecord packed, PackPolicy(key.id, fresh, record.shard));
+  *packed.record.mutable_stamp() = fresh.back().stamp();
+  return MergeIn(key, std::move(packed));
+}
+
+absl::Status CatalogCommit::Accept(CheckedRecord record) {
+  ASSIGN_OR_RETURN(RecordKey key, RecordKey::FromProto(record.record.key()));
+  if (key.kind == v1::RECORD_KIND_REVISION) {
+    ASSIGN_OR_RETURN(const std::optional<RecordKey> place, PlaceRevision(key, record));
+    if (!place.has_value()) {
+      ++outcome_.unchanged;
+      return absl::OkStatus();
+    }
+    key = *place;
+    *record.record.mutable_key() = key.ToProto();
+  }
+  const CheckedRecord accepted = record;
+  RETURN_IF_ERROR(MergeIn(key, std::move(record)));
+  if (key.kept()) return absl::OkStatus();
+  return Adopt(key, accepted);
+}
+
+absl::StatusOr<std::optional<RecordKey>> CatalogCommit::PlaceRevision(
+    const RecordKey& key, const CheckedRecord& record) const {
+  ASSIGN_OR_RETURN(const std::vector<RecordColumns> rows, RevisionRows(key));
+  const RecordColumns* under_key = nullptr;
+  for (const RecordColumns& row : rows) {
+    if (row.key == key) under_key = &row;
+    // The same revision, whatever its number.
+    const bool same = row.header.digest() == record.record.digest();
+    if (same && row.header.state() == v1::RECORD_STATE_PRESENT) return std::optional(row.key);
+  }
+  if (under_key == nullptr || under_key->header.digest() == record.record.digest()) {
+    return std::optional(key);
+  }
+  // The number is taken by another revision: that one is never overwritten, and a tombstone that
+  // means neither has no effect.
+  if (record.record.state() == v1::RECORD_STATE_TOMBSTONE) return std::optional<RecordKey>();
+  RecordKey free = key;
+  free.revision = rows.back().key.revision + 1;
+  return std::optional(free);
+}
+
+absl::Status CatalogCommit::Adopt(const RecordKey& key, const CheckedRecord& record) {
+  if (key.kind == v1::RECORD_KIND_REVISION) {
+    RecordKey kept = key;
+    kept.kept_by = self();
+    ASSIGN_OR_RETURN(const std::vector<RecordColumns> rows, RevisionRows(kept));
+    for (const RecordColumns& row : rows) {
+      if (row.header.digest() != record.record.digest()) continue;
+      ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(row.key));
+      ++outcome_.adopted;
+      return Remove(row.key, *stored);
+    }
+    return absl::OkStatus();
+  }
+  const RecordKey kept = {key.kind, key.id, 0, self()};
+  ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(kept));
+  if (!stored.has_value()) return absl::OkStatus();
+  if (key.kind == v1::RECORD_KIND_POLICY) return AdoptPolicy(kept);
+  ++outcome_.adopted;
+  return Remove(kept, *stored);
+}
+
+absl::Status CatalogCommit::AdoptPolicy(const RecordKey& kept) {
+  const RecordKey regular = {kept.kind, kept.id, 0, {}};
+  ASSIGN_OR_RETURN(const std::optional<CheckedRecord> now, Load(regular));
+  ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(kept));
+  std::vector<v1::DecisionEntry> left;
+  for (const v1::DecisionEntry& entry : stored->record.decisions()) {
+    const bool decided = now.has_value() &&
+                         std::any_of(now->record.decisions().begin(), now->record.decisions().end(),
+                                     [&entry](const v1::DecisionEntry& other) {
+                                       return other.key() == entry.key();
+                                     });
+    if (!decided) left.push_back(entry);
+  }
+  if (left.size() == static_cast<size_t>(stored->record.decisions_size())) return absl::OkStatus();
+  ++outcome_.adopted;
+  if (left.empty()) return Remove(kept, *stored);
+  ASSIGN_OR_RETURN(CheckedRecord packed, PackPolicy(kept.id, left, stored->shard));
+  *packed.record.mutable_key() = kept.ToProto();
+  *packed.record.mutable_stamp() = stored->record.stamp();
+  return Store(kept, std::move(packed));
+}
+
+absl::Status CatalogCommit::Delete(const RecordKey& key) {
+  ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(key));
+  if (!stored.has_value() || stored->record.state() != v1::RECORD_STATE_PRESENT) {
+    return absl::OkStatus();
+  }
+  CheckedRecord tombstone;
+  tombstone.shard = stored->shard;
+  tombstone.record.set_shard_id(stored->record.shard_id());
+  tombstone.record.set_digest(stored->record.digest());
+  *tombstone.record.mutable_key() = key.ToProto();
+  tombstone.record.set_state(v1::RECORD_STATE_TOMBSTONE);
+  *tombstone.record.mutable_stamp() = NextStamp();
+  return MergeIn(key, std::move(tombstone));
+}
+
+absl::Status CatalogCommit::Leave(const RecordKey& key, const ShardId& shard) {
+  ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(key));
+  if (!stored.has_value() || stored->record.shard_id() != shard.bytes()) return absl::OkStatus();
+  ++outcome_.left;
+  return Remove(key, *stored);
+}
+
+absl::Status CatalogCommit::Keep(const RecordKey& key) {
+  ASSIGN_OR_RETURN(std::optional<CheckedRecord> stored, Load(key));
+  if (!stored.has_value() || key.kept()) return absl::OkStatus();
+  RETURN_IF_ERROR(Remove(key, *stored));
+  if (stored->record.state() != v1::RECORD_STATE_PRESENT) return absl::OkStatus();
+  RecordKey kept = key;
+  kept.kept_by = self();
+  stored->shard.set_kept_by(self().bytes());
+  stored->record.set_shard_id(ShardId::Of(stored->shard).bytes());
+  *stored->record.mutable_key() = kept.ToProto();
+  if (kept.kind == v1::RECORD_KIND_REVISION) {
+    ASSIGN_OR_RETURN(const std::optional<RecordKey> place, PlaceRevision(kept, *stored));
+    kept = place.value_or(kept);
+    *stored->record.mutable_key() = kept.ToProto();
+  }
+  ++outcome_.kept;
+  return MergeIn(kept, *std::move(stored));
+}
+
+absl::Status CatalogCommit::MergeIn(const RecordKey& key, CheckedRecord record) {
+  ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(key));
+  Merged merged = Merge(stored, std::move(record));
+  switch (merged.result) {
+    case MergeResult::kIdentical:
+    case MergeResult::kStale:
+      ++outcome_.unchanged;
+      return absl::OkStatus();
+    case MergeResult::kRestamped:
+      ++outcome_.restamped;
+      break;
+    case MergeResult::kNew:
+    case MergeResult::kReplaced:
+      ++(merged.record.record.state() == v1::RECORD_STATE_PRESENT ? outcome_.stored
+                                                                  : outcome_.deleted);
+  }
+  return Store(key, std::move(merged.record));
+}
+
+absl::Status CatalogCommit::MoveFollowers(const Uuid& update_id, const v1::ShardDefinition& shard) {
+  for (const v1::RecordKind kind : {v1::RECORD_KIND_POLICY, v1::RECORD_KIND_EXPIRY}) {
+    const RecordKey key = {kind, update_id, 0, {}};
+    ASSIGN_OR_RETURN(std::optional<CheckedRecord> follower, Load(key));
+    if (!follower.has_value()) continue;
+    v1::ShardDefinition target = ShardInStream(shard, StreamOf(kind));
+    const std::string target_id = ShardId::Of(target).bytes();
+    if (follower->record.shard_id() == target_id) continue;
+    follower->record.set_shard_id(target_id);
+    follower->shard = std::move(target);
+    RETURN_IF_ERROR(Store(key, *std::move(follower)));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sluice

@@ -1,0 +1,83 @@
+// Catalog commit: from what a change asks for to the rows that must be written together. One object
+// a commit.
+//
+// Every step reads through an overlay, so that it sees what the steps before it did. Nothing is
+// written here.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "storage/catalog.h"
+#include "storage/catalog_change.h"
+#include "storage/merge.h"
+#include "storage/overlay_view.h"
+
+namespace sluice {
+
+class CatalogCommit {
+ public:
+  CatalogCommit(std::shared_ptr<const OrderedView> base, stored::v1::StoreState state);
+
+  // Works out one operation.
+  absl::Status Apply(const CatalogChange::Op& op);
+
+  // Ends the commit: closes the books of shards, head and running hash. Nothing to write if nothing
+  // changed.
+  absl::StatusOr<WriteSet> Finish(const WriteSet& rows);
+
+  const stored::v1::StoreState& state() const { return state_; }
+  const CommitOutcome& outcome() const { return outcome_; }
+
+ private:
+  absl::Status Originate(CheckedRecord record);
+  absl::Status OriginateRevision(CheckedRecord record);
+  absl::Status OriginatePolicy(CheckedRecord record);
+  absl::Status Accept(CheckedRecord record);
+  absl::Status Delete(const RecordKey& key);
+  absl::Status Leave(const RecordKey& key, const ShardId& shard);
+  absl::Status Keep(const RecordKey& key);
+
+  // Merges a record into what is stored under its key.
+  absl::Status MergeIn(const RecordKey& key, CheckedRecord record);
+  // Where an incoming revision or tombstone of one belongs: none if nowhere.
+  absl::StatusOr<std::optional<RecordKey>> PlaceRevision(const RecordKey& key,
+                                                         const CheckedRecord& record) const;
+  // Lets go of what this node keeps and its upstream has again.
+  absl::Status Adopt(const RecordKey& key, const CheckedRecord& record);
+  absl::Status AdoptPolicy(const RecordKey& kept);
+  // The policy and expiry of an update follow its current revision into another shard.
+  absl::Status MoveFollowers(const Uuid& update_id, const v1::ShardDefinition& shard);
+
+  // The stored record, tombstones included; none if there is none.
+  absl::StatusOr<std::optional<CheckedRecord>> Load(const RecordKey& key) const;
+  // All rows of an update's revisions, tombstones included, with this keeper.
+  absl::StatusOr<std::vector<RecordColumns>> RevisionRows(const RecordKey& key) const;
+
+  // Stores a record and logs it; what it replaces leaves its shard's books.
+  absl::Status Store(const RecordKey& key, CheckedRecord record);
+  // Takes a record away and logs that it left.
+  absl::Status Remove(const RecordKey& key, const CheckedRecord& stored);
+  absl::Status Unlist(const RecordKey& key, const CheckedRecord& stored);
+  absl::Status LogLeft(const RecordKey& key, const CheckedRecord& stored);
+  absl::Status ForgetLeft(const RecordKey& key, const ShardId& shard);
+  absl::StatusOr<stored::v1::ShardRow*> ShardRowOf(const ShardId& id,
+                                                   const v1::ShardDefinition& definition);
+  uint64_t NextSeq();
+  v1::Stamp NextStamp();
+  Uuid self() const;
+
+  std::shared_ptr<OverlayView> view_;
+  CatalogReader reader_;
+  stored::v1::StoreState state_;
+  CommitOutcome outcome_;
+  bool logged_ = false;
+  std::map<ShardId, stored::v1::ShardRow> shards_;  // Those that were touched.
+};
+
+}  // namespace sluice

@@ -1,0 +1,300 @@
+#include "storage/payload.h"
+
+#include <zstd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/status.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "storage/payload_columns.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kZstdLevel = 3;
+
+std::atomic<int64_t> serialised_count{0};
+std::atomic<int64_t> decompressed_count{0};
+
+std::string SerializeDeterministically(const google::protobuf::Message& message) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream out(&stream);
+    out.SetSerializationDeterministic(true);
+    message.SerializeToCodedStream(&out);
+  }
+  ++serialised_count;
+  return bytes;
+}
+
+// The zstd frame of `payload`, or nothing when that is no smaller.
+std::string Compress(absl::string_view payload) {
+  std::string frame(ZSTD_compressBound(payload.size()), '\0');
+  const size_t size =
+      ZSTD_compress(frame.data(), frame.size(), payload.data(), payload.size(), kZstdLevel);
+  if (ZSTD_isError(size) || size >= payload.size()) return "";
+  frame.resize(size);
+  return frame;
+}
+
+absl::Status Corrupt(const v1::Record& record, absl::string_view what) {
+  const absl::StatusOr<RecordKey> key = RecordKey::FromProto(record.key());
+  return MakeError(v1::REASON_ITEM_CORRUPT,
+                   absl::StrCat(key.ok() ? key->ToString() : "record", ": ", what));
+}
+
+// The payload's bytes, of the declared size and no more.
+absl::StatusOr<std::string> Unpack(const v1::Record& record) {
+  if (record.payload_bytes() > kPayloadBytesMax) {
+    return Corrupt(record, absl::StrCat("declares a payload of ", record.payload_bytes(),
+                                        " bytes; the limit is ", kPayloadBytesMax));
+  }
+  if (record.codec() == v1::CODEC_UNSPECIFIED) return record.body();
+  if (record.codec() != v1::CODEC_ZSTD) {
+    return MakeError(v1::REASON_ITEM_TOO_NEW, absl::StrCat("codec ", record.codec()));
+  }
+  ++decompressed_count;
+  std::string payload(record.payload_bytes(), '\0');
+  const size_t size =
+      ZSTD_decompress(payload.data(), payload.size(), record.body().data(), record.body().size());
+  if (ZSTD_isError(size) || size != payload.size()) {
+    return Corrupt(record, "the body does not decompress to its declared size");
+  }
+  return payload;
+}
+
+template <typename Payload>
+absl::StatusOr<Payload> UnpackAs(const v1::Record& record) {
+  ASSIGN_OR_RETURN(const std::string bytes, Unpack(record));
+  Payload payload;
+  if (!payload.ParseFromString(bytes)) return Corrupt(record, "the payload does not parse");
+  return payload;
+}
+
+// Serialises, compresses and digests; the columns and the shard are the caller's.
+absl::StatusOr<CheckedRecord> Pack(const RecordKey& key, const google::protobuf::Message& payload,
+                                   v1::ShardDefinition shard) {
+  const std::string bytes = SerializeDeterministically(payload);
+  if (static_cast<int64_t>(bytes.size()) > kPayloadBytesMax) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        key.ToString(), ": ", bytes.size(), " bytes; a record has at most ", kPayloadBytesMax));
+  }
+  CheckedRecord packed;
+  v1::Record& record = packed.record;
+  *record.mutable_key() = key.ToProto();
+  record.set_state(v1::RECORD_STATE_PRESENT);
+  record.set_digest(PayloadDigest(key.kind, bytes).bytes());
+  record.set_payload_bytes(static_cast<uint32_t>(bytes.size()));
+  std::string frame = Compress(bytes);
+  record.set_codec(frame.empty() ? v1::CODEC_UNSPECIFIED : v1::CODEC_ZSTD);
+  record.set_body(frame.empty() ? bytes : std::move(frame));
+  record.set_shard_id(ShardId::Of(shard).bytes());
+  packed.shard = std::move(shard);
+  return packed;
+}
+
+// Fills the columns of a packed record from the payload it was packed from.
+template <typename Payload>
+absl::StatusOr<CheckedRecord> PackWithColumns(const RecordKey& key, const Payload& payload,
+                                              v1::ShardDefinition shard) {
+  ASSIGN_OR_RETURN(CheckedRecord packed, Pack(key, payload, std::move(shard)));
+  RETURN_IF_ERROR(FillColumns(payload, packed.header));
+  CopyClearFields(packed.record, packed.header);
+  return packed;
+}
+
+// Checks a received payload of one kind against its key and fills the columns.
+template <typename Payload>
+absl::Status CheckPayload(const std::string& bytes, const std::string& (Payload::*id)() const,
+                          CheckedRecord& checked) {
+  Payload payload;
+  if (!payload.ParseFromString(bytes)) return Corrupt(checked.record, "the payload does not parse");
+  if ((payload.*id)() != checked.record.key().id()) {
+    return Corrupt(checked.record, "the payload is about another id than the key");
+  }
+  const absl::Status filled = FillColumns(payload, checked.header);
+  return filled.ok() ? filled : Corrupt(checked.record, filled.message());
+}
+
+absl::Status CheckRevision(const std::string& bytes, CheckedRecord& checked) {
+  RETURN_IF_ERROR(CheckPayload(bytes, &v1::Revision::update_id, checked));
+  v1::Revision revision;
+  revision.ParseFromString(bytes);
+  v1::ShardDefinition derived = ShardOfRevision(revision);
+  derived.set_kept_by(checked.record.key().kept_by());
+  if (ShardId::Of(derived).bytes() != checked.record.shard_id()) {
+    return Corrupt(checked.record, "is in another shard than its payload says");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckPolicy(CheckedRecord& checked) {
+  const v1::Record& record = checked.record;
+  std::string before;
+  for (const v1::DecisionEntry& entry : record.decisions()) {
+    v1::Decision decision;
+    const bool sound = Digest::Of(entry.body()).view() == entry.digest() &&
+                       decision.ParseFromString(entry.body()) && decision.key() == entry.key() &&
+                       decision.update_id() == record.key().id() && before < entry.key() &&
+                       Stamp::FromProto(entry.stamp()).ok();
+    if (!sound) {
+      return Corrupt(record, absl::StrCat("decision \"", entry.key(), "\" is not sound"));
+    }
+    before = entry.key();
+  }
+  if (record.decisions().empty()) return Corrupt(record, "a policy without decisions");
+  if (PolicyDigest(record.decisions()).view() != record.digest()) {
+    return Corrupt(record, "the digest is not that of the decisions");
+  }
+  *checked.header.mutable_decisions() = record.decisions();
+  return absl::OkStatus();
+}
+
+absl::Status CheckPresent(v1::RecordKind kind, CheckedRecord& checked) {
+  if (kind == v1::RECORD_KIND_POLICY) return CheckPolicy(checked);
+  ASSIGN_OR_RETURN(const std::string bytes, Unpack(checked.record));
+  if (bytes.size() != checked.record.payload_bytes()) {
+    return Corrupt(checked.record, "the payload is not of the declared size");
+  }
+  if (PayloadDigest(kind, bytes).view() != checked.record.digest()) {
+    return Corrupt(checked.record, "the payload does not match the digest");
+  }
+  switch (kind) {
+    case v1::RECORD_KIND_CATEGORY:
+      return CheckPayload(bytes, &v1::Category::category_id, checked);
+    case v1::RECORD_KIND_REVISION:
+      return CheckRevision(bytes, checked);
+    case v1::RECORD_KIND_EXPIRY:
+      return CheckPayload(bytes, &v1::Expiry::update_id, checked);
+    case v1::RECORD_KIND_TARGET_GROUP:
+      return CheckPayload(bytes, &v1::TargetGroup::group_id, checked);
+    default:
+      return MakeError(v1::REASON_ITEM_TOO_NEW, absl::StrCat("record kind ", kind));
+  }
+}
+
+}  // namespace
+
+PayloadCounters GetPayloadCounters() { return {serialised_count, decompressed_count}; }
+
+Digest PayloadDigest(v1::RecordKind kind, absl::string_view payload) {
+  const char kind_byte = static_cast<char>(kind);
+  return Hasher().Update(absl::string_view(&kind_byte, 1)).Update(payload).Finish();
+}
+
+Digest PolicyDigest(const google::protobuf::RepeatedPtrField<v1::DecisionEntry>& decisions) {
+  Hasher hasher;
+  for (const v1::DecisionEntry& entry : decisions) hasher.Update(entry.digest());
+  return hasher.Finish();
+}
+
+absl::StatusOr<CheckedRecord> PackCategory(const v1::Category& category) {
+  ASSIGN_OR_RETURN(const Uuid id, Uuid::FromBytes(category.category_id()));
+  return PackWithColumns({v1::RECORD_KIND_CATEGORY, id, 0, {}}, category,
+                         AlwaysShard(v1::STREAM_KIND_CATALOG));
+}
+
+absl::StatusOr<CheckedRecord> PackRevision(const v1::Revision& revision, uint32_t number) {
+  ASSIGN_OR_RETURN(const Uuid id, Uuid::FromBytes(revision.update_id()));
+  return PackWithColumns({v1::RECORD_KIND_REVISION, id, number, {}}, revision,
+                         ShardOfRevision(revision));
+}
+
+absl::StatusOr<CheckedRecord> PackTargetGroup(const v1::TargetGroup& group) {
+  ASSIGN_OR_RETURN(const Uuid id, Uuid::FromBytes(group.group_id()));
+  return PackWithColumns({v1::RECORD_KIND_TARGET_GROUP, id, 0, {}}, group,
+                         AlwaysShard(v1::STREAM_KIND_POLICY));
+}
+
+absl::StatusOr<CheckedRecord> PackExpiry(const v1::Expiry& expiry,
+                                         const v1::ShardDefinition& shard) {
+  ASSIGN_OR_RETURN(const Uuid id, Uuid::FromBytes(expiry.update_id()));
+  return PackWithColumns({v1::RECORD_KIND_EXPIRY, id, 0, {}}, expiry, shard);
+}
+
+absl::StatusOr<v1::DecisionEntry> PackDecision(const v1::Decision& decision) {
+  RETURN_IF_ERROR(Uuid::FromBytes(decision.update_id()).status());
+  if (decision.key().empty()) return absl::InvalidArgumentError("a decision without key");
+  v1::DecisionEntry entry;
+  entry.set_key(decision.key());
+  entry.set_body(SerializeDeterministically(decision));
+  entry.set_digest(Digest::Of(entry.body()).bytes());
+  return entry;
+}
+
+absl::StatusOr<CheckedRecord> PackPolicy(const Uuid& update_id,
+                                         const std::vector<v1::DecisionEntry>& decisions,
+                                         const v1::ShardDefinition& shard) {
+  if (decisions.empty()) return absl::InvalidArgumentError("a policy without decisions");
+  CheckedRecord packed;
+  v1::Record& record = packed.record;
+  *record.mutable_key() = RecordKey{v1::RECORD_KIND_POLICY, update_id, 0, {}}.ToProto();
+  record.set_state(v1::RECORD_STATE_PRESENT);
+  for (const v1::DecisionEntry& entry : decisions) *record.add_decisions() = entry;
+  std::sort(
+      record.mutable_decisions()->begin(), record.mutable_decisions()->end(),
+      [](const v1::DecisionEntry& a, const v1::DecisionEntry& b) { return a.key() < b.key(); });
+  record.set_digest(PolicyDigest(record.decisions()).bytes());
+  record.set_shard_id(ShardId::Of(shard).bytes());
+  packed.shard = shard;
+  *packed.header.mutable_decisions() = record.decisions();
+  CopyClearFields(record, packed.header);
+  return packed;
+}
+
+absl::StatusOr<CheckedRecord> CheckRecord(v1::Record record, const v1::ShardDefinition& shard) {
+  CheckedRecord checked;
+  checked.record = std::move(record);
+  checked.shard = shard;
+  const absl::StatusOr<RecordKey> key = RecordKey::FromProto(checked.record.key());
+  if (!key.ok()) return Corrupt(checked.record, key.status().message());
+  if (!Stamp::FromProto(checked.record.stamp()).ok() ||
+      !Digest::FromBytes(checked.record.digest()).ok()) {
+    return Corrupt(checked.record, "stamp or digest are malformed");
+  }
+  const bool in_shard = ShardId::Of(shard).bytes() == checked.record.shard_id() &&
+                        shard.stream() == StreamOf(key->kind) &&
+                        shard.kept_by() == checked.record.key().kept_by();
+  if (!in_shard) return Corrupt(checked.record, "does not fit its shard's definition");
+  if (checked.record.state() == v1::RECORD_STATE_PRESENT) {
+    RETURN_IF_ERROR(CheckPresent(key->kind, checked));
+  } else if (checked.record.state() != v1::RECORD_STATE_TOMBSTONE) {
+    return MakeError(v1::REASON_ITEM_TOO_NEW, absl::StrCat("state ", checked.record.state()));
+  } else {
+    checked.record.clear_body();
+    checked.record.clear_decisions();
+  }
+  CopyClearFields(checked.record, checked.header);
+  return checked;
+}
+
+absl::StatusOr<v1::Revision> UnpackRevision(const v1::Record& record) {
+  return UnpackAs<v1::Revision>(record);
+}
+absl::StatusOr<v1::Category> UnpackCategory(const v1::Record& record) {
+  return UnpackAs<v1::Category>(record);
+}
+absl::StatusOr<v1::TargetGroup> UnpackTargetGroup(const v1::Record& record) {
+  return UnpackAs<v1::TargetGroup>(record);
+}
+absl::StatusOr<v1::Expiry> UnpackExpiry(const v1::Record& record) {
+  return UnpackAs<v1::Expiry>(record);
+}
+
+absl::StatusOr<v1::Decision> UnpackDecision(const v1::DecisionEntry& entry) {
+  v1::Decision decision;
+  if (!decision.ParseFromString(entry.body())) {
+    return MakeError(v1::REASON_ITEM_CORRUPT,
+                     absl::StrCat("decision \"", entry.key(), "\" does not parse"));
+  }
+  return decision;
+}
+
+}  // namespace sluice
