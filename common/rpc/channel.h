@@ -1,0 +1,83 @@
+// Channel: calls another process over gRPC, by the methods' names.
+//
+// Errors carry what the other side sent (common/errors.h reads it). When the other side was not
+// reached, the reason says what is the matter: UPSTREAM_DNS, UPSTREAM_CONNECT or UPSTREAM_TLS, and
+// the message names the target. Proxies of the environment are never used.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "common/rpc/client_stream.h"
+#include "google/protobuf/message.h"
+
+namespace sluice {
+
+struct ChannelOptions {
+  absl::Duration connect_timeout = absl::Seconds(10);
+  int64_t received_message_bytes_max = int64_t{4} << 20;
+  std::string user_agent = "sluice";
+};
+
+struct CallOptions {
+  absl::Time deadline = absl::InfiniteFuture();
+  // A blocking stream ends with UPSTREAM_STALLED when its next message takes longer.
+  absl::Duration progress_timeout = absl::InfiniteDuration();
+};
+
+// Connects when first called, and again when the connection broke. Thread-safe.
+class Channel {
+ public:
+  // `target` is "host:port" on loopback or "unix:/path".
+  //
+  // Errors: INVALID_ARGUMENT the target is malformed.
+  static absl::StatusOr<std::unique_ptr<Channel>> Create(absl::string_view target,
+                                                         ChannelOptions options = {});
+
+  // Cancels the streams that are still open and waits for them.
+  ~Channel();
+
+  // Calls and waits. Methods are named "sluice.v1.TreeService/ListNodes", with or without a slash
+  // in front.
+  absl::Status Unary(absl::string_view method, const google::protobuf::Message& request,
+                     google::protobuf::Message& response, const CallOptions& options = {});
+
+  template <typename Req, typename Res>
+  absl::StatusOr<Res> Unary(absl::string_view method, const Req& request,
+                            const CallOptions& options = {}) {
+    Res response;
+    const absl::Status status = Unary(method, request, response, options);
+    if (!status.ok()) return status;
+    return response;
+  }
+
+  // Opens a call of any kind for a thread that may block.
+  std::unique_ptr<ClientStream> Open(absl::string_view method, const CallOptions& options = {});
+
+  // Opens a server stream for a thread that may block.
+  std::unique_ptr<ClientStream> OpenRead(absl::string_view method,
+                                         const google::protobuf::Message& request,
+                                         const CallOptions& options = {});
+
+  // Opens a server stream that calls `receiver`, which must live until its OnDone has returned.
+  std::unique_ptr<StreamHandle> Subscribe(absl::string_view method,
+                                          const google::protobuf::Message& request,
+                                          StreamReceiver& receiver,
+                                          const CallOptions& options = {});
+
+  // As given to `Create`.
+  const std::string& target() const;
+
+ private:
+  class Impl;
+  explicit Channel(std::unique_ptr<Impl> impl);
+
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,80 @@
+// Server: serves a router's methods over gRPC on loopback and Unix sockets.
+//
+// The one place where the gate, deadlines, limits, error mapping and the metrics hook are applied;
+// handlers know nothing of them. Without TLS nothing but loopback and Unix sockets is listened on.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/rpc/gate.h"
+#include "common/rpc/health.h"
+#include "common/rpc/listen_address.h"
+#include "common/rpc/router.h"
+
+namespace sluice {
+
+// To be called first in `main`, before any thread exists: chooses gRPC's experiments and ignores
+// SIGPIPE.
+void PrepareProcess();
+
+// One call that has ended.
+struct FinishedCall {
+  std::string method;  // "/sluice.v1.TreeService/ListNodes", or "unknown" when there is no such.
+  MethodKind kind = MethodKind::kUnary;
+  absl::StatusCode code = absl::StatusCode::kOk;
+  absl::Duration duration;
+};
+
+struct ServerOptions {
+  int worker_threads = 8;
+  int calls_per_peer_max = 64;  // By connection on TCP; Unix sockets do not tell peers apart.
+  int streams_per_connection_max = 256;
+  int connections_max = 1024;
+  int64_t received_message_bytes_max = int64_t{4} << 20;
+  absl::Duration unary_deadline = absl::Seconds(60);
+  absl::Duration stalled_write_timeout = absl::Seconds(30);
+  absl::Duration connection_age = absl::Minutes(30);
+  absl::Duration connection_age_grace = absl::Minutes(10);
+  HealthBoard* health = nullptr;  // Told when draining begins. May be null.
+  // Called from any thread; must not block. May be empty.
+  std::function<void(const std::string& method, MethodKind kind)> on_started;
+  std::function<void(const FinishedCall&)> on_finished;
+};
+
+class Server {
+ public:
+  // Listens and serves. `router`, and what its handlers use, must outlive the server, and no method
+  // may be added any more.
+  //
+  // Errors:
+  //   INVALID_ARGUMENT     an address is malformed.
+  //   FAILED_PRECONDITION  an address is neither loopback nor a Unix socket: "TLS is needed on
+  //   ...". ALREADY_EXISTS       an address is taken; the message names it.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const Router& router, ServerOptions options,
+                                                       const std::vector<ListenAddress>& listeners);
+
+  // Drains at once.
+  ~Server();
+
+  // The listeners as they really are, in the order given: ports that the kernel chose are filled
+  // in.
+  const std::vector<ListenAddress>& addresses() const;
+
+  // Takes no more calls, tells health, ends streams with UNAVAILABLE, lets unary calls end until
+  // `deadline` and cancels the rest. Returns when no handler runs any more.
+  void Drain(absl::Time deadline);
+
+ private:
+  class Impl;
+  explicit Server(std::unique_ptr<Impl> impl);
+
+  const std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace sluice
