@@ -30,7 +30,7 @@ class ReplicationServer {
   ReconcileExchange Reconcile() const { return ReconcileExchange(catalog_); }
   absl::StatusOr<v1::ReportResponse> Report(const v1::ReportRequest& request);
 
-  const Catalog& catalog() const { return catalog_; }
+  Catalog& catalog() { return catalog_; }
 
  private:
   absl::Status CheckPlace(const v1::HelloRequest& request, const v1::HelloResponse& response) const;

@@ -1,0 +1,157 @@
+#include "upstream/serving_methods.h"
+
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "common/status.h"
+
+namespace sluice {
+namespace {
+
+// A change feed as a stream: at the head it waits for the next commit.
+class ChangesSource : public MessageSource {
+ public:
+  ChangesSource(Catalog& catalog, ChangeFeed feed) : catalog_(catalog), feed_(std::move(feed)) {}
+  ~ChangesSource() override {
+    if (watch_ != 0) catalog_.Unwatch(watch_);
+  }
+
+  Pull Next() override {
+    ChangeFeed::Step step = feed_.Next();
+    switch (step.kind) {
+      case ChangeFeed::Step::Kind::kMessage:
+        return Pull::Message(step.message);
+      case ChangeFeed::Step::Kind::kAtHead:
+        return Pull::Wait();
+      case ChangeFeed::Step::Kind::kEnd:
+        break;
+    }
+    return Pull::End(std::move(step.status));
+  }
+
+  void OnWake(Waker waker) override {
+    watch_ = catalog_.Watch([waker = std::move(waker)](const CommitOutcome&) { waker(); });
+  }
+
+ private:
+  Catalog& catalog_;
+  ChangeFeed feed_;
+  int64_t watch_ = 0;
+};
+
+class ReconcileConversation : public Conversation<v1::ReconcileRequest, v1::ReconcileResponse> {
+ public:
+  explicit ReconcileConversation(ReconcileExchange exchange) : exchange_(exchange) {}
+
+  absl::StatusOr<std::vector<v1::ReconcileResponse>> OnMessage(
+      const v1::ReconcileRequest& request) override {
+    return exchange_.Handle(request);
+  }
+
+ private:
+  ReconcileExchange exchange_;
+};
+
+// A file as a stream; its bytes leave without being copied.
+class ReadSource : public MessageSource {
+ public:
+  explicit ReadSource(ContentFeed feed) : feed_(feed) {}
+
+  Pull Next() override {
+    absl::StatusOr<std::optional<ContentChunk>> chunk = feed_.Next();
+    if (!chunk.ok()) return Pull::End(chunk.status());
+    if (!chunk->has_value()) return Pull::End();
+    return Pull::Message(OutMessage{std::move((*chunk)->head), std::move((*chunk)->data)});
+  }
+
+ private:
+  ContentFeed feed_;
+};
+
+// A request for files as a late answer.
+class RequestSource : public MessageSource {
+ public:
+  RequestSource(ContentDemand& demand, Clock& clock, ContentWait wait)
+      : demand_(demand), clock_(clock), wait_(std::move(wait)) {}
+  ~RequestSource() override {
+    if (watch_ != 0) demand_.Unwatch(watch_);
+  }
+
+  Pull Next() override {
+    if (answered_) return Pull::End();
+    const std::optional<v1::RequestResponse> response = wait_.Poll(clock_.Now());
+    if (!response.has_value()) return Pull::Wait(wait_.until());
+    answered_ = true;
+    return Pull::Message(*response);
+  }
+
+  void OnWake(Waker waker) override { watch_ = demand_.Watch(std::move(waker)); }
+
+ private:
+  ContentDemand& demand_;
+  Clock& clock_;
+  ContentWait wait_;
+  bool answered_ = false;
+  int64_t watch_ = 0;
+};
+
+}  // namespace
+
+void AddReplicationMethods(ReplicationServer& server, Router& router) {
+  router.Unary<v1::HelloRequest, v1::HelloResponse>(
+      "sluice.v1.ReplicationService/Hello",
+      [&server](const CallContext&, const v1::HelloRequest& request) {
+        return server.Hello(request);
+      });
+  router.ServerStream<v1::ChangesRequest>(
+      "sluice.v1.ReplicationService/Changes",
+      [&server](const CallContext&, const v1::ChangesRequest& request)
+          -> absl::StatusOr<std::unique_ptr<MessageSource>> {
+        ASSIGN_OR_RETURN(ChangeFeed feed, server.Changes(request));
+        return std::make_unique<ChangesSource>(server.catalog(), std::move(feed));
+      });
+  router.Unary<v1::GetRecordsRequest, v1::GetRecordsResponse>(
+      "sluice.v1.ReplicationService/GetRecords",
+      [&server](const CallContext&, const v1::GetRecordsRequest& request) {
+        return server.GetRecords(request);
+      });
+  router.Exchange<v1::ReconcileRequest, v1::ReconcileResponse>(
+      "sluice.v1.ReplicationService/Reconcile", [&server](const CallContext&) {
+        return std::make_unique<ReconcileConversation>(server.Reconcile());
+      });
+  router.Unary<v1::ReportRequest, v1::ReportResponse>(
+      "sluice.v1.ReplicationService/Report",
+      [&server](const CallContext&, const v1::ReportRequest& request) {
+        return server.Report(request);
+      });
+}
+
+void AddContentMethods(ContentServer& server, Clock& clock, Router& router) {
+  router.Unary<v1::FindMissingRequest, v1::FindMissingResponse>(
+      "sluice.v1.ContentService/FindMissing",
+      [&server](const CallContext&, const v1::FindMissingRequest& request) {
+        return server.FindMissing(request);
+      });
+  router.Unary<v1::FindRepresentationsRequest, v1::FindRepresentationsResponse>(
+      "sluice.v1.ContentService/FindRepresentations",
+      [&server](const CallContext&, const v1::FindRepresentationsRequest& request) {
+        return server.FindRepresentations(request);
+      });
+  router.ServerStream<v1::ReadRequest>(
+      "sluice.v1.ContentService/Read",
+      [&server](const CallContext&,
+                const v1::ReadRequest& request) -> absl::StatusOr<std::unique_ptr<MessageSource>> {
+        ASSIGN_OR_RETURN(const ContentFeed feed, server.Read(request));
+        return std::make_unique<ReadSource>(feed);
+      });
+  router.LateUnary<v1::RequestRequest>(
+      "sluice.v1.ContentService/Request",
+      [&server, &clock](const CallContext&, const v1::RequestRequest& request)
+          -> absl::StatusOr<std::unique_ptr<MessageSource>> {
+        ASSIGN_OR_RETURN(ContentWait wait, server.Request(request));
+        return std::make_unique<RequestSource>(server.demand(), clock, std::move(wait));
+      });
+}
+
+}  // namespace sluice
