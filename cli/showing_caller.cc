@@ -1,0 +1,50 @@
+#include "cli/showing_caller.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "google/protobuf/util/json_util.h"
+
+namespace sluice {
+namespace {
+
+std::string RequestJson(const google::protobuf::Message& request) {
+  std::string json;
+  const auto status = google::protobuf::util::MessageToJsonString(request, &json);
+  return status.ok() ? json : status.ToString();
+}
+
+}  // namespace
+
+std::string ShellQuoted(absl::string_view text) {
+  return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
+}
+
+absl::Status ShowingCaller::Unary(absl::string_view method,
+                                  const google::protobuf::Message& request,
+                                  google::protobuf::Message& response) {
+  Show(method, ShellQuoted(RequestJson(request)));
+  return inner_.Unary(method, request, response);
+}
+
+absl::Status ShowingCaller::ServerStream(absl::string_view method,
+                                         const google::protobuf::Message& request,
+                                         google::protobuf::Message& response, absl::Duration limit,
+                                         absl::FunctionRef<bool()> on_message) {
+  Show(method, ShellQuoted(RequestJson(request)));
+  return inner_.ServerStream(method, request, response, limit, on_message);
+}
+
+absl::Status ShowingCaller::ClientStream(absl::string_view method,
+                                         google::protobuf::Message& request,
+                                         absl::FunctionRef<absl::StatusOr<bool>()> next,
+                                         google::protobuf::Message& response) {
+  // The messages hold whole files, which is more than a line can show.
+  Show(method, "@");
+  return inner_.ClientStream(method, request, next, response);
+}
+
+void ShowingCaller::Show(absl::string_view method, absl::string_view data) {
+  err_ << "sluice -plaintext -d " << data << " " << address_ << " " << method << std::endl;
+}
+
+}  // namespace sluice

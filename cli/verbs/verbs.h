@@ -1,0 +1,33 @@
+// Verbs: each is a value; its file shows the RPC, the flags and the table of one noun.
+#pragma once
+
+#include "cli/verb.h"
+
+namespace sluice {
+
+Verb TreeVerb();
+Verb NodeVerb();
+Verb UpdateListVerb();
+Verb UpdateGetVerb();
+Verb UpdatePublishVerb();
+Verb CategoryListVerb();
+Verb ApproveVerb();
+Verb DeclineVerb();
+Verb ClearVerb();
+Verb GroupListVerb();
+Verb GroupCreateVerb();
+Verb SubscriptionGetVerb();
+Verb SubscriptionSetVerb();
+Verb SyncStartVerb();
+Verb SyncCancelVerb();
+Verb SyncWatchVerb();
+Verb SyncListVerb();
+Verb SyncGetVerb();
+Verb SyncScheduleVerb();
+Verb ParityCheckVerb();
+Verb ParityFixVerb();
+Verb ContentVerifyVerb();
+Verb ConditionListVerb();
+Verb AuditListVerb();
+
+}  // namespace sluice
