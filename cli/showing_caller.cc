@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 #include "google/protobuf/util/json_util.h"
 
 namespace sluice {
@@ -44,7 +45,11 @@ absl::Status ShowingCaller::ClientStream(absl::string_view method,
 }
 
 void ShowingCaller::Show(absl::string_view method, absl::string_view data) {
-  err_ << "sluice -plaintext -d " << data << " " << address_ << " " << method << std::endl;
+  // The way in which grpcurl takes the address of a Unix socket, too.
+  absl::string_view address = address_;
+  const bool is_unix = absl::ConsumePrefix(&address, "unix:");
+  err_ << "sluice -plaintext " << (is_unix ? "-unix " : "") << "-d " << data << " " << address
+       << " " << method << std::endl;
 }
 
 }  // namespace sluice

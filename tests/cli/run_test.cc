@@ -1,5 +1,8 @@
 #include "cli/run.h"
 
+#include <fstream>
+#include <sstream>
+
 #include "cli/verb.h"
 #include "common/errors.h"
 #include "gmock/gmock.h"
@@ -123,6 +126,8 @@ TEST_F(RunTest, ShowsTheEquivalentRawLine) {
   EXPECT_EQ(Run({"group", "create", "Bob's", "--show-rpc", "--address", "127.0.0.1:2"}), 0);
   EXPECT_THAT(err_, HasSubstr("sluice -plaintext -d '{\"name\":\"Bob'\\''s\"}' 127.0.0.1:2 "
                               "sluice.v1.PolicyService/CreateGroup\n"));
+  EXPECT_EQ(Run({"tree", "--show-rpc", "--address", "unix:/a.sock"}), 0);
+  EXPECT_THAT(err_, StartsWith("sluice -plaintext -unix -d '{\"pageSize\":1000}' /a.sock "));
 }
 
 TEST_F(RunTest, GoesIntoRawModeWhereNoVerbStands) {
@@ -137,6 +142,18 @@ TEST_F(RunTest, GoesIntoRawModeWhereNoVerbStands) {
   program_ = "/usr/bin/grpcurl";
   EXPECT_EQ(Run({"tree"}), 42);
   EXPECT_EQ(Run({}), 42);
+}
+
+TEST_F(RunTest, TheManualNamesEveryVerbAndItsRpc) {
+  std::stringstream manual;
+  manual << std::ifstream(std::string(SLUICE_SOURCE_DIR) + "/docs/cli.md").rdbuf();
+  for (const Verb& verb : AllVerbs()) {
+    EXPECT_THAT(manual.str(), HasSubstr(absl::StrCat("`sluice ", verb.name)));
+    EXPECT_THAT(manual.str(), HasSubstr(std::string(verb.method.substr(10)))) << verb.name;
+    for (const FlagSpec& flag : verb.flags) {
+      EXPECT_THAT(manual.str(), HasSubstr(std::string(flag.name))) << verb.name;
+    }
+  }
 }
 
 TEST_F(RunTest, EveryVerbNamesARealMethod) {
