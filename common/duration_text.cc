@@ -30,7 +30,7 @@ absl::Status Malformed(absl::string_view text) {
 template <typename Accept>
 absl::string_view TakeWhile(absl::string_view& rest, Accept accept) {
   size_t length = 0;
-  while (length < rest.size() && accept(rest[length])) ++length;
+  while (length < rest.size() && accept(static_cast<unsigned char>(rest[length]))) ++length;
   const absl::string_view taken = rest.substr(0, length);
   rest.remove_prefix(length);
   return taken;
@@ -53,7 +53,7 @@ absl::StatusOr<absl::Duration> ParseDurationText(absl::string_view text) {
   int64_t previous = INT64_MAX;
   while (!rest.empty()) {
     const absl::string_view number =
-        TakeWhile(rest, [](char c) { return absl::ascii_isdigit(c) || c == '.'; });
+        TakeWhile(rest, [](unsigned char c) { return absl::ascii_isdigit(c) || c == '.'; });
     rest = absl::StripLeadingAsciiWhitespace(rest);
     const absl::string_view unit = TakeWhile(rest, absl::ascii_isalpha);
     rest = absl::StripLeadingAsciiWhitespace(rest);
