@@ -99,8 +99,10 @@ absl::Status CheckUnixPath(absl::string_view path) {
   return absl::OkStatus();
 }
 
-void DefaultDuration(google::protobuf::Duration* field, bool is_set, absl::Duration value) {
-  if (!is_set) field->set_seconds(absl::ToInt64Seconds(value));
+google::protobuf::Duration ToProto(absl::Duration duration) {
+  google::protobuf::Duration proto;
+  proto.set_seconds(absl::ToInt64Seconds(duration));
+  return proto;
 }
 
 std::string HostName() {
@@ -165,7 +167,7 @@ void CompleteNode(config::v1::Node& node, Mistakes& mistakes) {
   }
   if (node.log_level().empty()) node.set_log_level("info");
   mistakes.AddIfError("node.log_level", ParseLogLevel(node.log_level()).status());
-  DefaultDuration(node.mutable_drain_timeout(), node.has_drain_timeout(), absl::Seconds(10));
+  if (!node.has_drain_timeout()) *node.mutable_drain_timeout() = ToProto(absl::Seconds(10));
   if (node.listeners().empty()) mistakes.Add("node.listeners", "at least one is needed");
   if (node.listeners_size() > kListenersMax) {
     mistakes.Add("node.listeners", absl::StrCat("at most ", kListenersMax, " are possible"));
@@ -197,9 +199,9 @@ void CompleteSchedule(const std::string& path, int times_a_day, config::v1::Sche
     mistakes.Add(absl::StrCat(path, ".first_at"),
                  absl::StrCat("\"", schedule.first_at(), "\" is not a time as in \"03:00\""));
   }
-  DefaultDuration(schedule.mutable_jitter(), schedule.has_jitter(), absl::Minutes(5));
-  DefaultDuration(schedule.mutable_retry_interval(), schedule.has_retry_interval(),
-                  absl::Minutes(15));
+  if (!schedule.has_jitter()) *schedule.mutable_jitter() = ToProto(absl::Minutes(5));
+  if (!schedule.has_retry_interval())
+    *schedule.mutable_retry_interval() = ToProto(absl::Minutes(15));
   if (!schedule.has_retries()) schedule.set_retries(2);
   if (schedule.retries() < 0 || schedule.retries() > kRetriesMax) {
     mistakes.Add(absl::StrCat(path, ".retries"),
@@ -285,7 +287,7 @@ void CompleteLink(config::v1::UpstreamLink& link, Mistakes& mistakes) {
   }
   CompleteSchedule("upstream.schedule", /*times_a_day=*/24, *link.mutable_schedule(), mistakes);
   if (!link.has_watch()) link.set_watch(true);
-  DefaultDuration(link.mutable_stall_timeout(), link.has_stall_timeout(), absl::Seconds(30));
+  if (!link.has_stall_timeout()) *link.mutable_stall_timeout() = ToProto(absl::Seconds(30));
   if (link.stall_timeout().seconds() < 1) {
     mistakes.Add("upstream.stall_timeout", "must be at least 1 s");
   }
