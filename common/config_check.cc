@@ -1,6 +1,7 @@
 #include "common/config_check.h"
 
 #include <sys/un.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <array>
@@ -109,6 +110,22 @@ std::string HostName() {
   std::array<char, 256> name{};
   if (gethostname(name.data(), name.size() - 1) != 0) return "unnamed";
   return name.data();
+}
+
+// Debian's name for the machine's architecture.
+std::string MachineArchitecture() {
+  constexpr std::array<std::array<absl::string_view, 2>, 6> kDebianNames = {{{"x86_64", "amd64"},
+                                                                             {"aarch64", "arm64"},
+                                                                             {"i686", "i386"},
+                                                                             {"armv7l", "armhf"},
+                                                                             {"ppc64le", "ppc64el"},
+                                                                             {"s390x", "s390x"}}};
+  utsname machine;
+  if (uname(&machine) != 0) return "all";
+  for (const auto& names : kDebianNames) {
+    if (names[0] == machine.machine) return std::string(names[1]);
+  }
+  return machine.machine;
 }
 
 // "HH:MM".
@@ -232,6 +249,7 @@ void CompleteDebian(const std::string& path, config::v1::DebianSource& debian, M
     return;
   }
   if (debian.languages().empty()) debian.add_languages("en");
+  if (debian.architectures().empty()) debian.add_architectures(MachineArchitecture());
   if (!debian.suite_pattern().empty()) {
     mistakes.Add(absl::StrCat(path, ".suite_pattern"), "goes with from_apt_sources only");
   }

@@ -68,6 +68,7 @@ TEST(CompleteConfigTest, FillsInTheDefaultsOfASource) {
   EXPECT_TRUE(source.import_at_start());
   EXPECT_THAT(source.debian().components(), ElementsAre("main"));
   EXPECT_THAT(source.debian().languages(), ElementsAre("en"));
+  EXPECT_EQ(source.debian().architectures_size(), 1);
 }
 
 TEST(CompleteConfigTest, FillsInTheDefaultsOfALink) {
