@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "google/rpc/error_details.pb.h"
 
 namespace sluice {
 namespace {
@@ -16,9 +17,11 @@ namespace {
 using absl::StatusCode;
 
 constexpr absl::string_view kReasonPrefix = "REASON_";
-// Payloads of an absl::Status. common/rpc/wire_status turns them into google.rpc messages.
+// Payloads of an absl::Status. common/rpc/wire_status turns them into google.rpc messages; those
+// named by a type URL are such messages already.
 constexpr absl::string_view kReasonUrl = "sluice/reason";
 constexpr absl::string_view kRetryDelayUrl = "sluice/retry_delay_nanoseconds";
+constexpr absl::string_view kBadRequestUrl = "type.googleapis.com/google.rpc.BadRequest";
 
 constexpr ErrorFacts kFacts[] = {
     {v1::REASON_UNSPECIFIED, StatusCode::kUnknown, false, "no reason was given",
@@ -168,7 +171,10 @@ v1::Reason ReasonFromName(absl::string_view name) {
 }
 
 absl::Status MakeError(v1::Reason reason, absl::string_view message) {
-  absl::Status status(FactsOf(reason).code, message);
+  return WithReason(absl::Status(FactsOf(reason).code, message), reason);
+}
+
+absl::Status WithReason(absl::Status status, v1::Reason reason) {
   status.SetPayload(kReasonUrl, absl::Cord(ReasonName(reason)));
   return status;
 }
@@ -204,7 +210,26 @@ absl::Status InvalidRequest(const std::vector<FieldViolation>& violations) {
       absl::StrJoin(violations, "; ", [](std::string* out, const FieldViolation& violation) {
         absl::StrAppend(out, violation.field, ": ", violation.description);
       });
-  return MakeError(v1::REASON_INVALID_REQUEST, message);
+  absl::Status status = MakeError(v1::REASON_INVALID_REQUEST, message);
+  google::rpc::BadRequest details;
+  for (const FieldViolation& violation : violations) {
+    auto* field = details.add_field_violations();
+    field->set_field(violation.field);
+    field->set_description(violation.description);
+  }
+  status.SetPayload(kBadRequestUrl, absl::Cord(details.SerializeAsString()));
+  return status;
+}
+
+std::vector<FieldViolation> FieldViolationsOf(const absl::Status& status) {
+  std::vector<FieldViolation> violations;
+  const absl::optional<absl::Cord> payload = status.GetPayload(kBadRequestUrl);
+  google::rpc::BadRequest details;
+  if (!payload.has_value() || !details.ParseFromString(std::string(*payload))) return violations;
+  for (const auto& field : details.field_violations()) {
+    violations.push_back({field.field(), field.description()});
+  }
+  return violations;
 }
 
 }  // namespace sluice

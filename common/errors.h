@@ -1,7 +1,8 @@
-// Errors: the one table from a reason to its gRPC code, to whether trying again helps, and to cause and remedy in words.
+// Errors: the one table from a reason to its gRPC code, to whether trying again helps, and to cause
+// and remedy in words.
 //
-// A failure that an operator may have to act on is made by `MakeError`; the reason travels inside the absl::Status as a payload
-// and over the wire as google.rpc.ErrorInfo (domain "sluice").
+// A failure that an operator may have to act on is made by `MakeError`; the reason travels inside
+// the absl::Status as a payload and over the wire as google.rpc.ErrorInfo (domain "sluice").
 #pragma once
 
 #include <string>
@@ -35,8 +36,12 @@ std::string ReasonName(v1::Reason reason);
 // The reason with that name (without prefix); REASON_UNSPECIFIED when there is none.
 v1::Reason ReasonFromName(absl::string_view name);
 
-// A failure with the reason's code. `message` is a fragment in lower case that names the thing and the value.
+// A failure with the reason's code. `message` is a fragment in lower case that names the thing and
+// the value.
 absl::Status MakeError(v1::Reason reason, absl::string_view message);
+
+// `status` with another reason, or with one; keeps its code and message. For who translates errors.
+absl::Status WithReason(absl::Status status, v1::Reason reason);
 
 // The reason that `status` carries; REASON_UNSPECIFIED when it carries none.
 v1::Reason ReasonOf(const absl::Status& status);
@@ -44,7 +49,8 @@ v1::Reason ReasonOf(const absl::Status& status);
 // Whether trying the same again may succeed: by reason where there is one, else by code.
 bool IsRetryable(const absl::Status& status);
 
-// How long the other side asks to wait before the next try (google.rpc.RetryInfo); zero when it does not say.
+// How long the other side asks to wait before the next try (google.rpc.RetryInfo); zero when it
+// does not say.
 absl::Duration RetryDelayOf(const absl::Status& status);
 absl::Status WithRetryDelay(absl::Status status, absl::Duration delay);
 
@@ -56,5 +62,8 @@ struct FieldViolation {
 
 // INVALID_ARGUMENT with google.rpc.BadRequest naming the fields.
 absl::Status InvalidRequest(const std::vector<FieldViolation>& violations);
+
+// The fields that `status` names, which may have come over the wire; none when it names none.
+std::vector<FieldViolation> FieldViolationsOf(const absl::Status& status);
 
 }  // namespace sluice

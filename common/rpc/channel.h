@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <utility>
 
@@ -25,9 +26,12 @@ struct ChannelOptions {
 };
 
 struct CallOptions {
+  // A unary call without a deadline gets one of 60 s; a stream has none.
   absl::Time deadline = absl::InfiniteFuture();
   // A blocking stream ends with UPSTREAM_STALLED when its next message takes longer.
   absl::Duration progress_timeout = absl::InfiniteDuration();
+  // Cancels the call when a stop is requested.
+  std::stop_token stop;
 };
 
 // Connects when first called, and again when the connection broke. Thread-safe.
@@ -39,7 +43,7 @@ class Channel {
   static absl::StatusOr<std::unique_ptr<Channel>> Create(absl::string_view target,
                                                          ChannelOptions options = {});
 
-  // Cancels the streams that are still open and waits for them.
+  // Streams may outlive their channel.
   ~Channel();
 
   // Calls and waits. Methods are named "sluice.v1.TreeService/ListNodes", with or without a slash

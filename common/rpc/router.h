@@ -2,8 +2,8 @@
 //
 // Handlers are typed functions; the router turns each into a `MessageExchange` over bytes. They run
 // on the server's worker pool and may block briefly. No stubs are generated for services
-// (docs/decisions/0002-services-are-dispatched-by-name.md), so what a handler takes and returns is
-// checked against the method's descriptor when it is added.
+// (docs/decisions/0002-services-are-dispatched-by-name.md), so `Router` compares what a handler
+// takes and returns with the method's descriptor when it is added.
 #pragma once
 
 #include <functional>
@@ -21,6 +21,7 @@
 #include "common/rpc/message_exchange.h"
 #include "common/rpc/message_source.h"
 #include "common/rpc/typed_exchange.h"
+#include "google/protobuf/descriptor.h"
 
 namespace sluice {
 
@@ -54,9 +55,10 @@ class Router {
   // it.
   template <typename Req, typename Res>
   void Unary(absl::string_view method, UnaryHandler<Req, Res> handler) {
-    Add(method, MethodKind::kUnary, [handler = std::move(handler)](const CallContext& context) {
-      return std::make_unique<UnaryExchange<Req, Res>>(context, handler);
-    });
+    Add({method, MethodKind::kUnary, Req::descriptor(), Res::descriptor()},
+        [handler = std::move(handler)](const CallContext& context) {
+          return std::make_unique<UnaryExchange<Req, Res>>(context, handler);
+        });
   }
 
   // One request; the answer is the first message of a source, which may wait for it.
@@ -92,21 +94,30 @@ class Router {
   std::vector<std::string> ServiceNames() const;
 
  private:
-  void Add(absl::string_view method, MethodKind kind,
-           std::function<std::unique_ptr<MessageExchange>(const CallContext&)> open);
+  using Opener = std::function<std::unique_ptr<MessageExchange>(const CallContext&)>;
+
+  struct Signature {
+    absl::string_view method;
+    MethodKind kind = MethodKind::kUnary;
+    const google::protobuf::Descriptor* request = nullptr;
+    const google::protobuf::Descriptor* response = nullptr;  // May be unknown.
+  };
+  void Add(const Signature& signature, Opener open);
 
   template <typename Req>
   void AddSource(absl::string_view method, MethodKind kind, SourceHandler<Req> handler) {
-    Add(method, kind, [handler = std::move(handler)](const CallContext& context) {
-      return std::make_unique<SourceExchange<Req>>(context, handler);
-    });
+    Add({method, kind, Req::descriptor(), nullptr},
+        [handler = std::move(handler)](const CallContext& context) {
+          return std::make_unique<SourceExchange<Req>>(context, handler);
+        });
   }
   template <typename Req, typename Res>
   void AddConversation(absl::string_view method, MethodKind kind,
                        ConversationFactory<Req, Res> factory) {
-    Add(method, kind, [factory = std::move(factory)](const CallContext& context) {
-      return std::make_unique<ConversationExchange<Req, Res>>(factory(context));
-    });
+    Add({method, kind, Req::descriptor(), Res::descriptor()},
+        [factory = std::move(factory)](const CallContext& context) {
+          return std::make_unique<ConversationExchange<Req, Res>>(factory(context));
+        });
   }
 
   std::map<std::string, Method, std::less<>> methods_;

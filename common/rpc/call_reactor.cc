@@ -1,0 +1,126 @@
+#include "common/rpc/call_reactor.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "common/rpc/byte_buffer.h"
+#include "common/rpc/call_driver.h"
+
+namespace sluice {
+namespace {
+
+// Carries one call between gRPC and its driver. Deletes itself when gRPC is done with it.
+class CallReactor : public grpc::ServerGenericBidiReactor, public CallTransport {
+ public:
+  explicit CallReactor(grpc::GenericCallbackServerContext* call) : call_(call) {}
+
+  void Start(WorkerPool& pool, CallDriver::Options options, CallRegistry& registry,
+             CallRegistry::CallId id, std::unique_ptr<MessageExchange> exchange) {
+    // The reactor may be gone before this returns; the driver is held here.
+    const auto driver = std::make_shared<CallDriver>(*this, pool, std::move(options));
+    driver_ = driver;
+    driver->Start(std::move(exchange));
+    registry.Attach(id, driver);
+  }
+
+  // What the driver asks for.
+  void Read() override { StartRead(&received_); }
+  void Write(OutMessage message) override {
+    sent_ = ToByteBuffer(std::move(message));
+    StartWrite(&sent_);
+  }
+  void WriteAndFinish(OutMessage message) override {
+    sent_ = ToByteBuffer(std::move(message));
+    StartWriteAndFinish(&sent_, grpc::WriteOptions(), grpc::Status::OK);
+  }
+  void Finish(const absl::Status& status) override {
+    grpc::ServerGenericBidiReactor::Finish(ToGrpc(status));
+  }
+  void SendHeaders() override { StartSendInitialMetadata(); }
+  void Abort() override { call_->TryCancel(); }
+
+  // What gRPC reports. The driver is copied, for these may end the call and delete the reactor.
+  void OnReadDone(bool ok) override {
+    const std::shared_ptr<CallDriver> driver = driver_;
+    if (ok) {
+      driver->OnRead(ToString(received_));
+    } else {
+      driver->OnReadEnd();
+    }
+  }
+  void OnWriteDone(bool ok) override {
+    const std::shared_ptr<CallDriver> driver = driver_;
+    driver->OnWritten(ok);
+  }
+  void OnCancel() override {
+    const std::shared_ptr<CallDriver> driver = driver_;
+    if (driver != nullptr) driver->OnCancelled();
+  }
+  void OnDone() override { delete this; }
+
+ private:
+  grpc::GenericCallbackServerContext* const call_;
+  grpc::ByteBuffer received_;
+  grpc::ByteBuffer sent_;
+  std::shared_ptr<CallDriver> driver_;
+};
+
+}  // namespace
+
+RoutedService::RoutedService(const Serving& serving, RoleSet roles, std::string local_identity,
+                             bool is_unix)
+    : serving_(serving),
+      roles_(roles),
+      local_identity_(std::move(local_identity)),
+      is_unix_(is_unix) {}
+
+grpc::ServerGenericBidiReactor* RoutedService::CreateReactor(
+    grpc::GenericCallbackServerContext* call) {
+  auto* reactor = new CallReactor(call);
+  const absl::Time began = absl::Now();
+  const auto refuse = [&](const std::string& method, MethodKind kind, const absl::Status& status) {
+    if (serving_.options.on_finished) {
+      serving_.options.on_finished({method, kind, status.code(), absl::Now() - began});
+    }
+    reactor->Finish(status);
+    return reactor;
+  };
+  const absl::StatusOr<const Method*> found = serving_.router.Find(call->method());
+  if (!found.ok()) return refuse("unknown", MethodKind::kUnary, found.status());
+  const Method& method = **found;
+  if (serving_.options.on_started) serving_.options.on_started(method.path, method.kind);
+  if (const absl::Status allowed = CheckRoles(method.path, roles_); !allowed.ok()) {
+    return refuse(method.path, method.kind, allowed);
+  }
+  const absl::StatusOr<CallRegistry::CallId> admitted =
+      serving_.registry.Admit(is_unix_ ? std::string() : call->peer());
+  if (!admitted.ok()) return refuse(method.path, method.kind, admitted.status());
+
+  CallContext context;
+  context.method = method.path;
+  context.peer = call->peer();
+  context.roles = roles_;
+  context.local_identity = local_identity_;
+  context.deadline = absl::FromChrono(call->deadline());
+  CallDriver::Options options;
+  options.single_answer =
+      method.kind == MethodKind::kUnary || method.kind == MethodKind::kClientStream;
+  if (method.kind == MethodKind::kUnary) {
+    context.deadline = std::min(context.deadline, began + serving_.options.unary_deadline);
+    options.deadline = context.deadline;
+  }
+  options.stalled_write_timeout = serving_.options.stalled_write_timeout;
+  context.cancelled = options.stop.get_token();
+  options.on_finished = [&serving = serving_, &method, began](const absl::Status& status) {
+    if (!serving.options.on_finished) return;
+    serving.options.on_finished({method.path, method.kind, status.code(), absl::Now() - began});
+  };
+  options.on_released = [&registry = serving_.registry, id = *admitted] { registry.Release(id); };
+  reactor->Start(serving_.pool, std::move(options), serving_.registry, *admitted,
+                 method.open(context));
+  return reactor;
+}
+
+}  // namespace sluice

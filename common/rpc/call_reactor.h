@@ -1,0 +1,42 @@
+// Call reactor: the one gRPC service of a listener. It answers every method by the router.
+//
+// Here, and only here, the gate is asked. No other service is registered with gRPC, so nothing gets
+// past it.
+#pragma once
+
+#include <grpcpp/generic/async_generic_service.h>
+
+#include <string>
+
+#include "common/rpc/call_registry.h"
+#include "common/rpc/gate.h"
+#include "common/rpc/router.h"
+#include "common/rpc/server.h"
+#include "common/worker_pool.h"
+
+namespace sluice {
+
+// What all calls of a server share.
+struct Serving {
+  const Router& router;
+  const ServerOptions& options;
+  WorkerPool& pool;
+  CallRegistry& registry;
+};
+
+// All methods, for the callers of one listener.
+class RoutedService : public grpc::CallbackGenericService {
+ public:
+  // `serving` must outlive the server that this is registered with.
+  RoutedService(const Serving& serving, RoleSet roles, std::string local_identity, bool is_unix);
+
+  grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* call) override;
+
+ private:
+  const Serving serving_;
+  const RoleSet roles_;
+  const std::string local_identity_;
+  const bool is_unix_;
+};
+
+}  // namespace sluice

@@ -1,0 +1,147 @@
+#include "common/rpc/server.h"
+
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/rpc/accept_loop.h"
+#include "common/rpc/call_reactor.h"
+#include "common/rpc/call_registry.h"
+#include "common/rpc/listening_socket.h"
+#include "common/status.h"
+#include "common/worker_pool.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kMetadataBytesMax = 8 << 10;
+constexpr absl::Duration kKeepaliveTime = absl::Seconds(60);
+constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(20);
+constexpr absl::Duration kPingsNoMoreOftenThan = absl::Seconds(10);
+
+int Milliseconds(absl::Duration duration) {
+  return static_cast<int>(absl::ToInt64Milliseconds(duration));
+}
+
+void SetLimits(const ServerOptions& options, grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(static_cast<int>(options.received_message_bytes_max));
+  builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.streams_per_connection_max);
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(options.connection_age));
+  builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
+                             Milliseconds(options.connection_age_grace));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(kKeepaliveTime));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(kKeepaliveTimeout));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                             Milliseconds(kPingsNoMoreOftenThan));
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+  // A small compressed message may become a huge one; what we send is compressed already.
+  builder.AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder.SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+}
+
+}  // namespace
+
+void PrepareProcess() {
+  constexpr int kKeepWhatIsSet = 0;
+  setenv("GRPC_EXPERIMENTS", "flow_control_fixes,memory_pressure_controller", kKeepWhatIsSet);
+  std::signal(SIGPIPE, SIG_IGN);
+}
+
+// Each listener has a gRPC server of its own: that is how a call knows what its listener grants.
+class Server::Impl {
+ public:
+  Impl(const Router& router, ServerOptions options)
+      : options_(std::move(options)),
+        pool_(options_.worker_threads),
+        registry_(options_.calls_per_peer_max),
+        serving_{router, options_, pool_, registry_} {}
+
+  absl::Status Listen(const ListenAddress& address) {
+    Listener listener;
+    ASSIGN_OR_RETURN(listener.socket, ListeningSocket::Open(address));
+    addresses_.push_back(listener.socket->address());
+    listener.service = std::make_unique<RoutedService>(
+        serving_, address.roles, absl::StrCat("local:", addresses_.back().address),
+        listener.socket->is_unix());
+    grpc::ServerBuilder builder;
+    SetLimits(options_, builder);
+    builder.RegisterCallbackGenericService(listener.service.get());
+    // Unlike the insecure ones, these check that the caller is on this machine.
+    listener.acceptor = builder.experimental().AddExternalConnectionAcceptor(
+        grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
+        grpc::experimental::LocalServerCredentials(listener.socket->is_unix() ? UDS : LOCAL_TCP));
+    listener.server = builder.BuildAndStart();
+    if (listener.server == nullptr) {
+      return absl::InternalError(absl::StrCat("gRPC cannot serve on ", address.address));
+    }
+    listeners_.push_back(std::move(listener));
+    return absl::OkStatus();
+  }
+
+  void Accept() {
+    std::vector<int> sockets;
+    for (const Listener& listener : listeners_) sockets.push_back(listener.socket->fd());
+    accept_loop_ = std::make_unique<AcceptLoop>(
+        sockets, options_.connections_max, [this](size_t index, int fd) {
+          grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
+          connection.fd = fd;
+          listeners_[index].acceptor->HandleNewConnection(&connection);
+        });
+  }
+
+  const std::vector<ListenAddress>& addresses() const { return addresses_; }
+
+  void Drain(absl::Time deadline) {
+    if (options_.health != nullptr) options_.health->Drain();
+    // A connection that gRPC gets after its shutdown would leak.
+    accept_loop_ = nullptr;
+    registry_.Close(absl::UnavailableError("the node is shutting down"));
+    for (const Listener& listener : listeners_) {
+      listener.server->Shutdown(absl::ToChronoTime(deadline));
+    }
+    registry_.WaitUntilEmpty();
+    listeners_.clear();
+  }
+
+ private:
+  struct Listener {
+    std::unique_ptr<ListeningSocket> socket;
+    std::unique_ptr<RoutedService> service;
+    std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
+    std::unique_ptr<grpc::Server> server;
+  };
+
+  const ServerOptions options_;
+  WorkerPool pool_;
+  CallRegistry registry_;
+  const Serving serving_;
+  std::vector<ListenAddress> addresses_;
+  std::vector<Listener> listeners_;
+  std::unique_ptr<AcceptLoop> accept_loop_;
+};
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Router& router, ServerOptions options,
+                                                      const std::vector<ListenAddress>& listeners) {
+  std::unique_ptr<Server> server(new Server(std::make_unique<Impl>(router, std::move(options))));
+  for (const ListenAddress& listener : listeners) RETURN_IF_ERROR(server->impl_->Listen(listener));
+  server->impl_->Accept();
+  return server;
+}
+
+Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+
+Server::~Server() { Drain(absl::Now()); }
+
+const std::vector<ListenAddress>& Server::addresses() const { return impl_->addresses(); }
+
+void Server::Drain(absl::Time deadline) { impl_->Drain(deadline); }
+
+}  // namespace sluice
