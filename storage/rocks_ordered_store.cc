@@ -1,0 +1,191 @@
+#include "storage/rocks_ordered_store.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/status.h"
+#include "rocksdb/cache.h"
+#include "rocksdb/filter_policy.h"
+#include "rocksdb/options.h"
+#include "rocksdb/table.h"
+#include "rocksdb/write_batch.h"
+#include "storage/rocks_status.h"
+
+namespace sluice {
+namespace {
+
+constexpr size_t kBlockCacheBytes = size_t{32} << 20;
+constexpr size_t kWriteBufferBytes = size_t{16} << 20;
+constexpr size_t kBlockBytes = 16 * 1024;
+constexpr double kBloomBitsPerKey = 10;
+constexpr size_t kInfoLogsKept = 3;
+
+rocksdb::Slice ToSlice(absl::string_view text) { return {text.data(), text.size()}; }
+absl::string_view FromSlice(rocksdb::Slice slice) { return {slice.data(), slice.size()}; }
+
+rocksdb::DBOptions DatabaseOptions(bool create) {
+  rocksdb::DBOptions options;
+  options.create_if_missing = create;
+  options.create_missing_column_families = create;
+  options.error_if_exists = create;
+  options.paranoid_checks = true;
+  options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
+  options.track_and_verify_wals_in_manifest = true;
+  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
+  options.keep_log_file_num = kInfoLogsKept;
+  options.max_background_jobs = 2;
+  options.bytes_per_sync = 1 << 20;
+  return options;
+}
+
+rocksdb::ColumnFamilyOptions FamilyOptions(Family family,
+                                           const std::shared_ptr<rocksdb::Cache>& cache) {
+  rocksdb::ColumnFamilyOptions options;
+  options.write_buffer_size = kWriteBufferBytes;
+  // Bodies are compressed by their origin.
+  options.compression =
+      family == Family::kRecords ? rocksdb::kNoCompression : rocksdb::kLZ4Compression;
+  rocksdb::BlockBasedTableOptions table;
+  table.block_cache = cache;
+  table.block_size = kBlockBytes;
+  table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
+  options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  return options;
+}
+
+// Walks one family. Holds the bound that RocksDB refers to.
+class RocksCursor : public OrderedCursor {
+ public:
+  RocksCursor(rocksdb::DB& db, rocksdb::ColumnFamilyHandle* handle,
+              const rocksdb::Snapshot* snapshot, absl::string_view from, absl::string_view until)
+      : until_(until), until_slice_(until_) {
+    rocksdb::ReadOptions options;
+    options.snapshot = snapshot;
+    if (!until_.empty()) options.iterate_upper_bound = &until_slice_;
+    iterator_.reset(db.NewIterator(options, handle));
+    iterator_->Seek(ToSlice(from));
+  }
+
+  bool Valid() const override { return iterator_->Valid(); }
+  void Next() override { iterator_->Next(); }
+  absl::string_view key() const override { return FromSlice(iterator_->key()); }
+  absl::string_view value() const override { return FromSlice(iterator_->value()); }
+  absl::Status status() const override {
+    return FromRocks(iterator_->status(), "reading the store");
+  }
+
+ private:
+  const std::string until_;
+  const rocksdb::Slice until_slice_;
+  std::unique_ptr<rocksdb::Iterator> iterator_;
+};
+
+}  // namespace
+
+class RocksOrderedStore::RocksView : public OrderedView {
+ public:
+  RocksView(rocksdb::DB& db, const Handles& handles)
+      : db_(db), handles_(handles), snapshot_(db.GetSnapshot()) {}
+  ~RocksView() override { db_.ReleaseSnapshot(snapshot_); }
+  RocksView(const RocksView&) = delete;
+  RocksView& operator=(const RocksView&) = delete;
+
+  absl::StatusOr<std::string> Get(Family family, absl::string_view key) const override {
+    rocksdb::ReadOptions options;
+    options.snapshot = snapshot_;
+    std::string value;
+    const rocksdb::Status status =
+        db_.Get(options, handles_[static_cast<size_t>(family)], ToSlice(key), &value);
+    if (status.IsNotFound()) {
+      return absl::NotFoundError(
+          absl::StrCat("no row ", absl::BytesToHexString(key), " in ", FamilyName(family)));
+    }
+    RETURN_IF_ERROR(FromRocks(status, absl::StrCat("reading ", FamilyName(family))));
+    return value;
+  }
+
+  std::unique_ptr<OrderedCursor> Scan(Family family, absl::string_view from,
+                                      absl::string_view until) const override {
+    // An upper bound below the start is nothing that RocksDB allows for.
+    const absl::string_view bound = !until.empty() && until < from ? from : until;
+    return std::make_unique<RocksCursor>(db_, handles_[static_cast<size_t>(family)], snapshot_,
+                                         from, bound);
+  }
+
+ private:
+  rocksdb::DB& db_;
+  const Handles& handles_;
+  const rocksdb::Snapshot* const snapshot_;
+};
+
+absl::StatusOr<std::unique_ptr<RocksOrderedStore>> RocksOrderedStore::OpenDatabase(
+    absl::string_view directory, bool create) {
+  const std::string path(directory);
+  const std::shared_ptr<rocksdb::Cache> cache = rocksdb::NewLRUCache(kBlockCacheBytes);
+  std::vector<rocksdb::ColumnFamilyDescriptor> families;
+  for (int i = 0; i < kFamilyCount; ++i) {
+    const auto family = static_cast<Family>(i);
+    families.emplace_back(std::string(FamilyName(family)), FamilyOptions(family, cache));
+  }
+  // RocksDB insists on a family of its own.
+  families.emplace_back(rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions());
+
+  std::vector<rocksdb::ColumnFamilyHandle*> opened;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status =
+      rocksdb::DB::Open(DatabaseOptions(create), path, families, &opened, &db);
+  RETURN_IF_ERROR(
+      FromRocks(status, absl::StrCat(create ? "making " : "opening ", "the store in ", path)));
+  Handles handles{};
+  for (size_t i = 0; i < handles.size(); ++i) handles[i] = opened[i];
+  db->DestroyColumnFamilyHandle(opened.back());
+  return std::unique_ptr<RocksOrderedStore>(
+      new RocksOrderedStore(std::unique_ptr<rocksdb::DB>(db), handles));
+}
+
+absl::StatusOr<std::unique_ptr<RocksOrderedStore>> RocksOrderedStore::Create(
+    absl::string_view directory) {
+  if (OpenDatabase(directory, false).ok()) {
+    return absl::AlreadyExistsError(absl::StrCat("there is a store in ", directory, " already"));
+  }
+  return OpenDatabase(directory, true);
+}
+
+absl::StatusOr<std::unique_ptr<RocksOrderedStore>> RocksOrderedStore::Open(
+    absl::string_view directory) {
+  absl::StatusOr<std::unique_ptr<RocksOrderedStore>> store = OpenDatabase(directory, false);
+  if (absl::IsNotFound(store.status())) {
+    return absl::NotFoundError(
+        absl::StrCat("there is no store in ", directory, "; run init first"));
+  }
+  return store;
+}
+
+RocksOrderedStore::RocksOrderedStore(std::unique_ptr<rocksdb::DB> db, Handles handles)
+    : db_(std::move(db)), handles_(handles) {}
+
+RocksOrderedStore::~RocksOrderedStore() {
+  for (rocksdb::ColumnFamilyHandle* handle : handles_) db_->DestroyColumnFamilyHandle(handle);
+}
+
+std::shared_ptr<const OrderedView> RocksOrderedStore::View() const {
+  return std::make_shared<RocksView>(*db_, handles_);
+}
+
+absl::Status RocksOrderedStore::Write(const WriteSet& changes) {
+  rocksdb::WriteBatch batch;
+  for (const WriteSet::Change& change : changes.changes()) {
+    rocksdb::ColumnFamilyHandle* const handle = handles_[static_cast<size_t>(change.family)];
+    const rocksdb::Status added = change.value.has_value()
+                                      ? batch.Put(handle, change.key, *change.value)
+                                      : batch.Delete(handle, change.key);
+    RETURN_IF_ERROR(FromRocks(added, "collecting a write"));
+  }
+  rocksdb::WriteOptions options;
+  options.sync = true;
+  return FromRocks(db_->Write(options, &batch), "writing the store");
+}
+
+}  // namespace sluice

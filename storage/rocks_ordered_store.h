@@ -1,0 +1,48 @@
+// Rocks ordered store: an ordered store in a RocksDB database, one column family a family.
+//
+// Every write is synced before it returns. RocksDB may open "OK" after it lost synced rows with a
+// damaged log, so whoever opens the store compares it with its anchor (storage/anchor.h).
+#pragma once
+
+#include <array>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "rocksdb/db.h"
+#include "storage/ordered_store.h"
+
+namespace sluice {
+
+class RocksOrderedStore : public OrderedStore {
+ public:
+  // Makes an empty database in `directory`. Errors: ALREADY_EXISTS there is one.
+  static absl::StatusOr<std::unique_ptr<RocksOrderedStore>> Create(absl::string_view directory);
+
+  // Errors:
+  //   NOT_FOUND                         there is none; init makes one.
+  //   FAILED_PRECONDITION STORE_LOCKED  another process has it open.
+  //   DATA_LOSS STORE_CORRUPT           it is damaged.
+  static absl::StatusOr<std::unique_ptr<RocksOrderedStore>> Open(absl::string_view directory);
+
+  // A view must be gone before the store is.
+  std::shared_ptr<const OrderedView> View() const override;
+  absl::Status Write(const WriteSet& changes) override;
+
+  ~RocksOrderedStore() override;
+
+ private:
+  class RocksView;
+  using Handles = std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount>;
+
+  RocksOrderedStore(std::unique_ptr<rocksdb::DB> db, Handles handles);
+  static absl::StatusOr<std::unique_ptr<RocksOrderedStore>> OpenDatabase(
+      absl::string_view directory, bool create);
+
+  std::unique_ptr<rocksdb::DB> db_;
+  Handles handles_;  // By family.
+};
+
+}  // namespace sluice

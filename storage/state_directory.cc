@@ -1,0 +1,134 @@
+#include "storage/state_directory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/status.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kDirectoryMode = 0750;
+constexpr absl::string_view kContentMarker = ".sluice-content";
+
+std::string IdentityPath(const StatePaths& paths) { return paths.state_dir + "/node.id"; }
+std::string StorePath(const StatePaths& paths) { return paths.state_dir + "/db"; }
+std::string AnchorPath(const StatePaths& paths) { return paths.state_dir + "/anchor"; }
+std::string MarkerPath(const StatePaths& paths) {
+  return absl::StrCat(paths.content_dir, "/", kContentMarker);
+}
+
+// Takes the directory for this process, until the file is closed.
+absl::StatusOr<File> Lock(const StatePaths& paths) {
+  const std::string path = paths.state_dir + "/lock";
+  File file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640));
+  if (!file.is_open()) return FileError(errno, "opening", path);
+  if (flock(file.descriptor(), LOCK_EX | LOCK_NB) != 0) {
+    const absl::StatusOr<std::string> holder = ReadSmallFile(path);
+    return MakeError(v1::REASON_STORE_LOCKED,
+                     absl::StrCat("state directory ", paths.state_dir, " is used by process ",
+                                  absl::StripAsciiWhitespace(holder.value_or("?"))));
+  }
+  if (ftruncate(file.descriptor(), 0) != 0) return FileError(errno, "truncating", path);
+  RETURN_IF_ERROR(WriteAll(file, absl::StrCat(getpid(), "\n"), path));
+  return file;
+}
+
+absl::StatusOr<Uuid> ReadId(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string text, ReadSmallFile(path));
+  const absl::StatusOr<Uuid> id = Uuid::Parse(absl::StripAsciiWhitespace(text));
+  return id.ok() ? id : Annotate(id.status(), absl::StrCat("reading ", path));
+}
+
+absl::Status WrongNode(const std::string& path, const Uuid& there, const Uuid& expected) {
+  return MakeError(v1::REASON_STORE_IDENTITY,
+                   absl::StrCat(path, " is of node ", there.ToString(), ", the store of node ",
+                                expected.ToString()));
+}
+
+// Whether the identity file and the content directory are those of the store's node.
+absl::Status CheckIdentity(const StatePaths& paths, const Uuid& node_id) {
+  ASSIGN_OR_RETURN(const Uuid identity, ReadId(IdentityPath(paths)));
+  if (identity != node_id) return WrongNode(IdentityPath(paths), identity, node_id);
+  const absl::StatusOr<Uuid> marker = ReadId(MarkerPath(paths));
+  if (absl::IsNotFound(marker.status())) {
+    return MakeError(
+        v1::REASON_STORE_IDENTITY,
+        absl::StrCat(MarkerPath(paths), " is absent: is the right volume mounted at content_dir?"));
+  }
+  RETURN_IF_ERROR(marker.status());
+  return *marker == node_id ? absl::OkStatus() : WrongNode(MarkerPath(paths), *marker, node_id);
+}
+
+// Makes a directory and those above it.
+absl::Status MakeDirectories(const std::string& path) {
+  for (size_t slash = path.find('/', 1); slash != std::string::npos;
+       slash = path.find('/', slash + 1)) {
+    RETURN_IF_ERROR(MakeDirectory(path.substr(0, slash), kDirectoryMode));
+  }
+  return MakeDirectory(path, kDirectoryMode);
+}
+
+absl::Status NotInitialised(const StatePaths& paths) {
+  return absl::NotFoundError(
+      absl::StrCat("state directory ", paths.state_dir, " holds no node; run init first"));
+}
+
+}  // namespace
+
+absl::StatusOr<Uuid> StateDirectory::Init(const StatePaths& paths, Clock& clock) {
+  RETURN_IF_ERROR(MakeDirectories(paths.state_dir));
+  ASSIGN_OR_RETURN(const File lock, Lock(paths));
+  if (const absl::StatusOr<Uuid> present = ReadId(IdentityPath(paths)); present.ok()) {
+    return absl::AlreadyExistsError(absl::StrCat("state directory ", paths.state_dir,
+                                                 " holds node ", present->ToString(), " already"));
+  }
+  RETURN_IF_ERROR(MakeDirectories(paths.content_dir));
+  if (const absl::StatusOr<Uuid> present = ReadId(MarkerPath(paths)); present.ok()) {
+    return absl::AlreadyExistsError(absl::StrCat("content directory ", paths.content_dir,
+                                                 " belongs to node ", present->ToString()));
+  }
+  const Uuid node_id = Uuid::Random();
+  {
+    ASSIGN_OR_RETURN(const std::unique_ptr<RocksOrderedStore> store,
+                     RocksOrderedStore::Create(StorePath(paths)));
+    ASSIGN_OR_RETURN(const std::unique_ptr<FileAnchor> anchor, FileAnchor::Open(AnchorPath(paths)));
+    RETURN_IF_ERROR(Catalog::Create(*store, *anchor, node_id, clock));
+  }
+  RETURN_IF_ERROR(FileContentStore::Open(paths.content_dir).status());
+  RETURN_IF_ERROR(WriteSmallFile(MarkerPath(paths), node_id.ToString() + "\n"));
+  // Last: with it the directory counts as initialised.
+  RETURN_IF_ERROR(WriteSmallFile(IdentityPath(paths), node_id.ToString() + "\n"));
+  return node_id;
+}
+
+absl::StatusOr<std::unique_ptr<StateDirectory>> StateDirectory::Open(const StatePaths& paths) {
+  if (absl::IsNotFound(ReadId(IdentityPath(paths)).status())) return NotInitialised(paths);
+  auto state = std::unique_ptr<StateDirectory>(new StateDirectory());
+  ASSIGN_OR_RETURN(state->lock_, Lock(paths));
+  ASSIGN_OR_RETURN(state->store_, RocksOrderedStore::Open(StorePath(paths)));
+  ASSIGN_OR_RETURN(state->anchor_, FileAnchor::Open(AnchorPath(paths)));
+  ASSIGN_OR_RETURN(state->catalog_, Catalog::Open(*state->store_, *state->anchor_));
+  RETURN_IF_ERROR(CheckIdentity(paths, state->catalog_->node_id()));
+  ASSIGN_OR_RETURN(state->content_, FileContentStore::Open(paths.content_dir));
+  return state;
+}
+
+absl::Status StateDirectory::Recover(const StatePaths& paths, Clock& clock) {
+  if (absl::IsNotFound(ReadId(IdentityPath(paths)).status())) return NotInitialised(paths);
+  ASSIGN_OR_RETURN(const File lock, Lock(paths));
+  ASSIGN_OR_RETURN(const std::unique_ptr<RocksOrderedStore> store,
+                   RocksOrderedStore::Open(StorePath(paths)));
+  ASSIGN_OR_RETURN(const std::unique_ptr<FileAnchor> anchor, FileAnchor::Open(AnchorPath(paths)));
+  return Catalog::BeginEpoch(*store, *anchor, clock);
+}
+
+}  // namespace sluice

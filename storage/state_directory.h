@@ -1,0 +1,66 @@
+// State directory: all that a node keeps on disk, as one thing that is made, locked, opened and
+// recovered.
+//
+//   <dir>/node.id    the node's UUID in text; must be that of the store
+//   <dir>/lock       held while a process uses the directory; says which
+//   <dir>/db/        the ordered store
+//   <dir>/anchor     the witness beside it
+//   <content dir>    the files, with a marker that says whose they are
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/clock.h"
+#include "common/uuid.h"
+#include "storage/catalog.h"
+#include "storage/file_anchor.h"
+#include "storage/file_content_store.h"
+#include "storage/file_io.h"
+#include "storage/rocks_ordered_store.h"
+
+namespace sluice {
+
+struct StatePaths {
+  std::string state_dir;
+  std::string content_dir;
+};
+
+class StateDirectory {
+ public:
+  // Makes a new node and returns its id. Directories may exist, an initialised one may not.
+  //
+  // Errors:
+  //   ALREADY_EXISTS  the directory holds a node; the message names it.
+  //   PERMISSION_DENIED, RESOURCE_EXHAUSTED  of the file system, naming the path.
+  static absl::StatusOr<Uuid> Init(const StatePaths& paths, Clock& clock);
+
+  // Locks and opens it.
+  //
+  // Errors:
+  //   NOT_FOUND                            it was not initialised.
+  //   FAILED_PRECONDITION STORE_LOCKED     used by another process; the message names it.
+  //   FAILED_PRECONDITION STORE_IDENTITY   store, identity file and content are not of one node.
+  //   DATA_LOSS STORE_BEHIND_ANCHOR        acknowledged writes are gone; `Recover` accepts that.
+  static absl::StatusOr<std::unique_ptr<StateDirectory>> Open(const StatePaths& paths);
+
+  // Begins a new epoch, so that a store behind its anchor can be used again.
+  static absl::Status Recover(const StatePaths& paths, Clock& clock);
+
+  Catalog& catalog() { return *catalog_; }
+  FileContentStore& content() { return *content_; }
+
+ private:
+  StateDirectory() = default;
+
+  File lock_;
+  std::unique_ptr<RocksOrderedStore> store_;
+  std::unique_ptr<FileAnchor> anchor_;
+  std::unique_ptr<Catalog> catalog_;
+  std::unique_ptr<FileContentStore> content_;
+};
+
+}  // namespace sluice
