@@ -37,7 +37,7 @@ class CatalogChange {
   void Leave(const RecordKey& key, const ShardId& shard);
 
   // Moves a record that the upstream's history lacks into this node's keeping: it leaves its shard
-  // and comes back as kept.
+  // and comes back as kept. So does one that a node above kept.
   void Keep(const RecordKey& key);
 
   // Rows beside the records.

@@ -205,7 +205,7 @@ absl::Status CatalogCommit::Leave(const RecordKey& key, const ShardId& shard) {
 
 absl::Status CatalogCommit::Keep(const RecordKey& key) {
   ASSIGN_OR_RETURN(std::optional<CheckedRecord> stored, Load(key));
-  if (!stored.has_value() || key.kept()) return absl::OkStatus();
+  if (!stored.has_value() || key.kept_by == self()) return absl::OkStatus();
   RETURN_IF_ERROR(Remove(key, *stored));
   if (stored->record.state() != v1::RECORD_STATE_PRESENT) return absl::OkStatus();
   RecordKey kept = key;

@@ -14,6 +14,8 @@ namespace sluice {
 namespace {
 
 constexpr int kKeysPerRequestMax = 512;
+// What is over it is answered ITEM_NOT_YET and asked for again.
+constexpr int64_t kAnswerBytesMax = 1'000'000;
 constexpr int kNodesPerReportMax = 10'000;
 constexpr int kTreeDepthMax = 8;
 
@@ -119,10 +121,15 @@ absl::StatusOr<v1::GetRecordsResponse> ReplicationServer::GetRecords(
   const CatalogReader reader = catalog_.Read();
   v1::GetRecordsResponse response;
   absl::flat_hash_set<ShardId> defined;
+  int64_t size_bytes = 0;
   for (const v1::RecordKey& wanted : request.keys()) {
     ASSIGN_OR_RETURN(const RecordKey key, RecordKey::FromProto(wanted));
     v1::GetRecordsItem& item = *response.add_items();
     absl::StatusOr<v1::Record> record = reader.GetRecord(key);
+    const auto record_bytes = record.ok() ? static_cast<int64_t>(record->ByteSizeLong()) : 0;
+    if (size_bytes > 0 && size_bytes + record_bytes > kAnswerBytesMax) {
+      record = MakeError(v1::REASON_ITEM_NOT_YET, "the answer is full; ask for it again");
+    }
     if (!record.ok()) {
       item.mutable_status()->set_code(static_cast<int>(record.status().code()));
       item.mutable_status()->set_reason(ReasonName(ReasonOf(record.status())));
@@ -134,6 +141,7 @@ absl::StatusOr<v1::GetRecordsResponse> ReplicationServer::GetRecords(
       ASSIGN_OR_RETURN(const ShardInfo info, reader.Shard(shard));
       *response.add_shards() = info.definition;
     }
+    size_bytes += record_bytes;
     *item.mutable_record() = *std::move(record);
   }
   return response;

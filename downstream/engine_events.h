@@ -1,0 +1,149 @@
+// Engine events and actions: all that goes into the sync engine and all that comes out of it, as
+// values.
+//
+// Calls to the upstream are numbered by the engine; an answer carries the number of its call, and
+// one that nobody waits for any more is ignored.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/digest.h"
+#include "sluice/v1/content_service.pb.h"
+#include "sluice/v1/replication_service.pb.h"
+#include "sluice/v1/sync_service.pb.h"
+#include "storage/content_store.h"
+
+namespace sluice {
+
+using CallNumber = uint64_t;
+
+// ---- What happened.
+
+// The process begins: the first event.
+struct Started {};
+// The time asked for by the last SetTimer has come.
+struct TimerFired {};
+// Somebody wants a synchronisation.
+struct SyncRequested {
+  v1::SyncTrigger trigger;
+};
+struct SyncCancelled {};
+struct HelloAnswered {
+  CallNumber call;
+  absl::StatusOr<v1::HelloResponse> response;
+};
+struct ChangesReceived {
+  CallNumber call;
+  v1::ChangesResponse response;
+};
+struct ChangesEnded {
+  CallNumber call;
+  absl::Status status;
+};
+struct ReconcileReceived {
+  CallNumber call;
+  v1::ReconcileResponse response;
+};
+struct ReconcileEnded {
+  CallNumber call;
+  absl::Status status;
+};
+struct RecordsAnswered {
+  CallNumber call;
+  absl::StatusOr<v1::GetRecordsResponse> response;
+};
+// A file was fetched, is verified and stored; or was not.
+struct FileFetched {
+  Digest digest;
+  absl::Status status;
+  int64_t wire_bytes = 0;
+};
+struct ContentAnswered {
+  CallNumber call;
+  absl::StatusOr<v1::RequestResponse> response;
+};
+// A node below wants a file.
+struct ContentWanted {
+  Digest digest;
+};
+// A stored file was found wrong and set aside.
+struct ContentLost {
+  Digest digest;
+};
+struct ReportAnswered {
+  CallNumber call;
+  absl::Status status;
+};
+// What this node has to report changed.
+struct ReportDue {};
+
+using EngineEvent =
+    std::variant<Started, TimerFired, SyncRequested, SyncCancelled, HelloAnswered, ChangesReceived,
+                 ChangesEnded, ReconcileReceived, ReconcileEnded, RecordsAnswered, FileFetched,
+                 ContentAnswered, ContentWanted, ContentLost, ReportAnswered, ReportDue>;
+
+// ---- What is to be done.
+
+struct CallHello {
+  CallNumber call;
+  v1::HelloRequest request;
+};
+struct OpenChanges {
+  CallNumber call;
+  v1::ChangesRequest request;
+};
+struct CloseChanges {
+  CallNumber call;
+};
+// Opens the exchange and sends the first request.
+struct OpenReconcile {
+  CallNumber call;
+  v1::ReconcileRequest request;
+};
+struct SendReconcile {
+  CallNumber call;
+  v1::ReconcileRequest request;
+};
+struct CloseReconcile {
+  CallNumber call;
+};
+struct CallGetRecords {
+  CallNumber call;
+  v1::GetRecordsRequest request;
+};
+struct FetchFile {
+  ContentInfo file;
+};
+struct CallRequestContent {
+  CallNumber call;
+  v1::RequestRequest request;
+};
+struct CallReport {
+  CallNumber call;
+  v1::ReportRequest request;
+};
+// Replaces the timer; infinite future: none.
+struct SetTimer {
+  absl::Time at;
+};
+// For those who watch. Stored by the engine itself.
+struct SessionChanged {
+  v1::Session session;
+  int64_t phase_total = 0;
+  int64_t phase_done = 0;
+};
+// Where a wanted file stands, for nodes below that wait for it.
+struct ContentChanged {
+  v1::ContentAnswer answer;
+};
+
+using EngineAction =
+    std::variant<CallHello, OpenChanges, CloseChanges, OpenReconcile, SendReconcile, CloseReconcile,
+                 CallGetRecords, FetchFile, CallRequestContent, CallReport, SetTimer,
+                 SessionChanged, ContentChanged>;
+
+}  // namespace sluice

@@ -1,0 +1,227 @@
+#include "downstream/reconciler.h"
+
+#include <utility>
+
+#include "common/errors.h"
+#include "common/status.h"
+#include "storage/payload.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kMembersPerPage = 1000;
+constexpr size_t kShardsPerRequest = 256;
+constexpr size_t kKeysPerRequest = 512;
+constexpr size_t kOpsPerCommit = 512;
+
+absl::StatusOr<std::vector<ShardMember>> AllMembers(const CatalogReader& reader,
+                                                    const ShardId& shard) {
+  std::vector<ShardMember> members;
+  std::string after;
+  while (true) {
+    ASSIGN_OR_RETURN(const std::vector<ShardMember> page,
+                     reader.Members(shard, after, kMembersPerPage));
+    members.insert(members.end(), page.begin(), page.end());
+    if (page.size() < kMembersPerPage) return members;
+    after = page.back().key.Encode();
+  }
+}
+
+}  // namespace
+
+Reconciler::Reconciler(Catalog& catalog, RecordApplier& applier, Selection selection,
+                       bool same_history)
+    : catalog_(catalog),
+      applier_(applier),
+      selection_(std::move(selection)),
+      same_history_(same_history) {}
+
+absl::StatusOr<Reconciler::Step> Reconciler::OnSums(const v1::ReconcileSums& sums,
+                                                    absl::Time /*now*/) {
+  at_seq_ = sums.at_seq();
+  epoch_ = sums.epoch();
+  selection_hash_ = sums.selection_hash();
+  sums_.insert(sums_.end(), sums.shards().begin(), sums.shards().end());
+  if (sums.more()) return Step();
+  RETURN_IF_ERROR(CompareSums());
+  return Next();
+}
+
+absl::Status Reconciler::CompareSums() {
+  const CatalogReader reader = catalog_.Read();
+  ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
+  absl::flat_hash_map<ShardId, const ShardInfo*> ours;
+  for (const ShardInfo& shard : shards) {
+    if (shard.definition.kept_by() != catalog_.node_id().view()) ours.emplace(shard.id, &shard);
+  }
+  for (const v1::ShardSum& sum : sums_) {
+    const ShardId id = ShardId::Of(sum.definition());
+    ASSIGN_OR_RETURN(const Fingerprint theirs, Fingerprint::FromProto(sum.fingerprint()));
+    definitions_.emplace(id, sum.definition());
+    applier_.Define(sum.definition());
+    const auto mine = ours.find(id);
+    if (mine == ours.end() || !(mine->second->fingerprint == theirs)) to_ask_.push_back(id);
+    if (mine != ours.end()) ours.erase(mine);
+  }
+  shards_compared_ = sums_.size() + ours.size();
+  shards_differing_ = to_ask_.size() + ours.size();
+  for (const auto& [id, shard] : ours) RETURN_IF_ERROR(DropShard(*shard));
+  return absl::OkStatus();
+}
+
+// A shard that the upstream does not list: this node stopped wanting it, or the upstream has
+// nothing of it.
+absl::Status Reconciler::DropShard(const ShardInfo& shard) {
+  ASSIGN_OR_RETURN(const std::vector<ShardMember> members, AllMembers(catalog_.Read(), shard.id));
+  const bool wanted = selection_.Matches(shard.definition);
+  CatalogChange change;
+  for (const ShardMember& member : members) {
+    if (wanted) {
+      LetGo(member, shard.id, change);
+    } else {
+      change.Leave(member.key, shard.id);
+    }
+    RETURN_IF_ERROR(Flush(change, false));
+  }
+  return Flush(change, true);
+}
+
+void Reconciler::LetGo(const ShardMember& member, const ShardId& shard,
+                       CatalogChange& change) const {
+  if (same_history_) {
+    change.Leave(member.key, shard);
+  } else {
+    change.Keep(member.key);
+  }
+}
+
+absl::StatusOr<Reconciler::Step> Reconciler::OnKeys(const v1::ShardKeys& keys, absl::Time /*now*/) {
+  for (const v1::KeyDigest& entry : keys.records()) {
+    Theirs theirs;
+    ASSIGN_OR_RETURN(theirs.key, RecordKey::FromProto(entry.key()));
+    ASSIGN_OR_RETURN(theirs.digest, Digest::FromBytes(entry.digest()));
+    ASSIGN_OR_RETURN(theirs.stamp, Stamp::FromProto(entry.stamp()));
+    partial_.push_back(std::move(theirs));
+  }
+  if (keys.more()) return Step();
+  ASSIGN_OR_RETURN(const ShardId shard, ShardId::FromBytes(keys.shard_id()));
+  const std::vector<Theirs> theirs = std::exchange(partial_, {});
+  RETURN_IF_ERROR(CompareShard(shard, theirs));
+  if (open_keys_ > 0) --open_keys_;
+  if (open_keys_ > 0) return Step();
+  return Next();
+}
+
+absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Theirs>& theirs) {
+  ASSIGN_OR_RETURN(const std::vector<ShardMember> ours, AllMembers(catalog_.Read(), shard));
+  // A revision is the same when update and digest are, whatever its number.
+  const auto name_of = [](const RecordKey& key, const Digest& digest) {
+    RecordKey name = key;
+    name.revision = 0;
+    return name.ToString() +
+           (key.kind == v1::RECORD_KIND_REVISION ? digest.bytes() : std::string());
+  };
+  absl::flat_hash_map<std::string, const ShardMember*> here;
+  for (const ShardMember& member : ours) here[name_of(member.key, member.digest)] = &member;
+
+  CatalogChange change;
+  for (const Theirs& entry : theirs) {
+    const auto found = here.find(name_of(entry.key, entry.digest));
+    if (found != here.end()) {
+      const ShardMember& mine = *found->second;
+      here.erase(found);
+      if (mine.digest == entry.digest && mine.stamp == entry.stamp) continue;
+    }
+    ASSIGN_OR_RETURN(const bool adopted, AdoptLocal(entry, shard, change));
+    if (!adopted) to_fetch_.push_back(entry.key);
+    RETURN_IF_ERROR(Flush(change, false));
+  }
+  for (const auto& [name, member] : here) {
+    LetGo(*member, shard, change);
+    RETURN_IF_ERROR(Flush(change, false));
+  }
+  return Flush(change, true);
+}
+
+// Where the same fact is in this catalog: under its own key, or kept by this node.
+absl::StatusOr<std::optional<RecordKey>> Reconciler::FindLocal(const Theirs& theirs) const {
+  const CatalogReader reader = catalog_.Read();
+  if (theirs.key.kind == v1::RECORD_KIND_REVISION) {
+    ASSIGN_OR_RETURN(const std::vector<RecordColumns> revisions, reader.Revisions(theirs.key.id));
+    for (const RecordColumns& revision : revisions) {
+      if (revision.header.digest() == theirs.digest.view()) return std::optional(revision.key);
+    }
+    return std::optional<RecordKey>();
+  }
+  // A policy's stamps are those of its decisions; they cannot be told from here.
+  if (theirs.key.kind == v1::RECORD_KIND_POLICY) return std::optional<RecordKey>();
+  for (const Uuid& keeper : {theirs.key.kept_by, catalog_.node_id()}) {
+    const RecordKey key = {theirs.key.kind, theirs.key.id, 0, keeper};
+    const absl::StatusOr<RecordColumns> columns = reader.GetColumns(key);
+    if (columns.ok() && columns->header.digest() == theirs.digest.view()) return std::optional(key);
+  }
+  return std::optional<RecordKey>();
+}
+
+absl::StatusOr<bool> Reconciler::AdoptLocal(const Theirs& theirs, const ShardId& shard,
+                                            CatalogChange& change) {
+  ASSIGN_OR_RETURN(const std::optional<RecordKey> local, FindLocal(theirs));
+  if (!local.has_value()) return false;
+  ASSIGN_OR_RETURN(v1::Record record, catalog_.Read().GetRecord(*local));
+  *record.mutable_key() = theirs.key.ToProto();
+  *record.mutable_stamp() = theirs.stamp.ToProto();
+  record.set_shard_id(shard.bytes());
+  absl::StatusOr<CheckedRecord> checked = CheckRecord(std::move(record), definitions_[shard]);
+  if (!checked.ok()) return false;
+  change.Accept(*std::move(checked));
+  return true;
+}
+
+absl::StatusOr<Reconciler::Step> Reconciler::OnRecords(v1::GetRecordsResponse response,
+                                                       absl::Time now) {
+  for (const v1::ShardDefinition& shard : response.shards()) applier_.Define(shard);
+  CatalogChange change;
+  for (int i = 0; i < response.items_size() && i < static_cast<int>(fetching_.size()); ++i) {
+    v1::GetRecordsItem& item = *response.mutable_items(i);
+    if (item.has_record()) {
+      applier_.Add(std::move(*item.mutable_record()), now, change);
+    } else if (item.status().reason() == ReasonName(v1::REASON_ITEM_NOT_YET)) {
+      to_fetch_.push_back(fetching_[static_cast<size_t>(i)]);  // The answer was full.
+    }
+    // Absent meanwhile: the tail from at_seq brings what became of it.
+  }
+  fetching_.clear();
+  RETURN_IF_ERROR(applier_.Commit(std::move(change)));
+  return Next();
+}
+
+absl::StatusOr<Reconciler::Step> Reconciler::Next() {
+  Step step;
+  if (!to_ask_.empty()) {
+    step.kind = Step::Kind::kAskKeys;
+    while (!to_ask_.empty() && open_keys_ < kShardsPerRequest) {
+      step.keys.mutable_keys_wanted()->add_shard_ids(to_ask_.front().bytes());
+      to_ask_.pop_front();
+      ++open_keys_;
+    }
+    return step;
+  }
+  if (to_fetch_.empty()) {
+    step.kind = Step::Kind::kDone;
+    return step;
+  }
+  step.kind = Step::Kind::kGetRecords;
+  while (!to_fetch_.empty() && fetching_.size() < kKeysPerRequest) {
+    *step.records.add_keys() = to_fetch_.front().ToProto();
+    fetching_.push_back(to_fetch_.front());
+    to_fetch_.pop_front();
+  }
+  return step;
+}
+
+absl::Status Reconciler::Flush(CatalogChange& change, bool all) {
+  if (change.empty() || (!all && change.ops().size() < kOpsPerCommit)) return absl::OkStatus();
+  return applier_.Commit(std::exchange(change, CatalogChange()));
+}
+
+}  // namespace sluice

@@ -1,0 +1,90 @@
+// Reconciler: brings this node's records to what the upstream has, by comparing, when the change
+// log cannot say it.
+//
+//   sums of all shards  ->  keys of those that differ  ->  records that are lacking
+//
+// What the upstream lacks leaves this node when both look at the same history: there, absence means
+// that it left the selection. In another history absence means only "missing upstream", and this
+// node keeps it.
+#pragma once
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "downstream/record_applier.h"
+#include "sluice/v1/replication_service.pb.h"
+#include "storage/catalog.h"
+#include "storage/selection.h"
+
+namespace sluice {
+
+class Reconciler {
+ public:
+  // What the reconciler wants next.
+  struct Step {
+    enum class Kind { kWait, kAskKeys, kGetRecords, kDone };
+    Kind kind = Kind::kWait;
+    v1::ReconcileRequest keys;      // With kAskKeys.
+    v1::GetRecordsRequest records;  // With kGetRecords.
+  };
+
+  // `same_history`: the cursor is of the history that the upstream has now.
+  Reconciler(Catalog& catalog, RecordApplier& applier, Selection selection, bool same_history);
+
+  absl::StatusOr<Step> OnSums(const v1::ReconcileSums& sums, absl::Time now);
+  absl::StatusOr<Step> OnKeys(const v1::ShardKeys& keys, absl::Time now);
+  absl::StatusOr<Step> OnRecords(v1::GetRecordsResponse response, absl::Time now);
+
+  // After kDone: where to tail from.
+  uint64_t at_seq() const { return at_seq_; }
+  const v1::Epoch& epoch() const { return epoch_; }
+  const std::string& selection_hash() const { return selection_hash_; }
+  size_t shards_compared() const { return shards_compared_; }
+  size_t shards_differing() const { return shards_differing_; }
+
+ private:
+  struct Theirs {
+    RecordKey key;
+    Digest digest;
+    Stamp stamp;
+  };
+
+  absl::Status CompareSums();
+  absl::Status DropShard(const ShardInfo& shard);
+  absl::Status CompareShard(const ShardId& shard, const std::vector<Theirs>& theirs);
+  // Whether a copy that is here, kept or not, can stand for the upstream's record; it is put into
+  // `change` with the upstream's key and stamp then.
+  absl::StatusOr<bool> AdoptLocal(const Theirs& theirs, const ShardId& shard,
+                                  CatalogChange& change);
+  absl::StatusOr<std::optional<RecordKey>> FindLocal(const Theirs& theirs) const;
+  void LetGo(const ShardMember& member, const ShardId& shard, CatalogChange& change) const;
+  absl::Status Flush(CatalogChange& change, bool all);
+  absl::StatusOr<Step> Next();
+
+  Catalog& catalog_;
+  RecordApplier& applier_;
+  const Selection selection_;
+  const bool same_history_;
+
+  std::vector<v1::ShardSum> sums_;
+  absl::flat_hash_map<ShardId, v1::ShardDefinition> definitions_;
+  std::deque<ShardId> to_ask_;
+  size_t open_keys_ = 0;         // Shards asked for and not answered whole.
+  std::vector<Theirs> partial_;  // The shard that is being answered.
+  std::deque<RecordKey> to_fetch_;
+  std::vector<RecordKey> fetching_;
+  uint64_t at_seq_ = 0;
+  v1::Epoch epoch_;
+  std::string selection_hash_;
+  size_t shards_compared_ = 0;
+  size_t shards_differing_ = 0;
+};
+
+}  // namespace sluice

@@ -1,0 +1,132 @@
+#include "downstream/record_applier.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/status.h"
+#include "google/protobuf/util/time_util.h"
+#include "storage/payload.h"
+
+namespace sluice {
+namespace {
+
+// The row of an item that could not be had, one attempt more than before.
+stored::v1::MissingRow NextMissing(const CatalogReader& reader, absl::string_view item,
+                                   const absl::Status& status, absl::Time now) {
+  absl::StatusOr<stored::v1::MissingRow> row =
+      reader.GetRow<stored::v1::MissingRow>(Family::kMissing, item);
+  stored::v1::MissingRow next = row.ok() ? *std::move(row) : stored::v1::MissingRow();
+  if (!next.has_first_seen()) {
+    *next.mutable_first_seen() =
+        google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(now));
+  }
+  next.set_attempts(next.attempts() + 1);
+  next.mutable_status()->set_code(static_cast<int>(status.code()));
+  next.mutable_status()->set_reason(ReasonName(ReasonOf(status)));
+  next.mutable_status()->set_message(std::string(status.message()));
+  return next;
+}
+
+}  // namespace
+
+RecordApplier::RecordApplier(Catalog& catalog, SessionLog& sessions)
+    : catalog_(catalog), sessions_(sessions) {}
+
+void RecordApplier::Define(const v1::ShardDefinition& shard) {
+  shards_[ShardId::Of(shard)] = shard;
+}
+
+void RecordApplier::Add(v1::Record record, absl::Time now, CatalogChange& change) {
+  const absl::StatusOr<RecordKey> key = RecordKey::FromProto(record.key());
+  const std::string item = key.ok() ? key->ToString() : "a record without key";
+  v1::SyncCounts& counts = *sessions_.session().mutable_counts();
+  counts.set_record_bytes(counts.record_bytes() + static_cast<int64_t>(record.ByteSizeLong()));
+
+  const absl::StatusOr<ShardId> shard = ShardId::FromBytes(record.shard_id());
+  const auto definition = shard.ok() ? shards_.find(*shard) : shards_.end();
+  absl::StatusOr<CheckedRecord> checked =
+      definition == shards_.end()
+          ? MakeError(v1::REASON_ITEM_CORRUPT, "came without its shard's definition")
+          : CheckRecord(std::move(record), definition->second);
+  if (!checked.ok()) {
+    sessions_.AddItem(item, checked.status());
+    change.PutRow(Family::kMissing, item,
+                  NextMissing(catalog_.Read(), item, checked.status(), now));
+    return;
+  }
+  change.DeleteRow(Family::kMissing, item);
+  Count(*key);
+  change.Accept(*std::move(checked));
+}
+
+void RecordApplier::Add(const v1::Left& left, CatalogChange& change) const {
+  const absl::StatusOr<RecordKey> key = RecordKey::FromProto(left.key());
+  const absl::StatusOr<ShardId> shard = ShardId::FromBytes(left.shard_id());
+  if (!key.ok() || !shard.ok()) return;
+  if (key->kind != v1::RECORD_KIND_REVISION) {
+    change.Leave(*key, *shard);
+    return;
+  }
+  // Numbers may differ between nodes; what left is named by its digest.
+  const absl::StatusOr<std::vector<RecordColumns>> revisions = catalog_.Read().Revisions(key->id);
+  if (!revisions.ok()) return;
+  for (const RecordColumns& revision : *revisions) {
+    if (revision.key.kept_by == key->kept_by && revision.header.digest() == left.digest()) {
+      change.Leave(revision.key, *shard);
+    }
+  }
+}
+
+absl::Status RecordApplier::Apply(v1::ChangeBatch batch, absl::Time now, v1::Cursor& cursor) {
+  for (const v1::ShardDefinition& shard : batch.shards()) Define(shard);
+  CatalogChange change;
+  uint64_t last_seq = cursor.seq();
+  for (v1::Change& entry : *batch.mutable_changes()) {
+    last_seq = entry.seq();
+    if (entry.has_record()) {
+      Add(std::move(*entry.mutable_record()), now, change);
+    } else {
+      Add(entry.left(), change);
+    }
+  }
+  v1::Cursor moved = cursor;
+  moved.set_seq(last_seq);
+  change.SetCursor(moved);
+  sessions_.session().set_to_seq(last_seq);
+  RETURN_IF_ERROR(Commit(std::move(change)));
+  cursor = std::move(moved);
+  return absl::OkStatus();
+}
+
+absl::Status RecordApplier::Commit(CatalogChange change) {
+  sessions_.Put(change);
+  ASSIGN_OR_RETURN(const CommitOutcome outcome, catalog_.Commit(change));
+  changed_.insert(changed_.end(), outcome.changed.begin(), outcome.changed.end());
+  v1::SyncCounts& counts = *sessions_.session().mutable_counts();
+  counts.set_left(counts.left() + outcome.left);
+  counts.set_deleted(counts.deleted() + outcome.deleted);
+  counts.set_adopted(counts.adopted() + outcome.adopted);
+  counts.set_kept(counts.kept() + outcome.kept);
+  return absl::OkStatus();
+}
+
+void RecordApplier::Count(const RecordKey& key) {
+  v1::SyncCounts& counts = *sessions_.session().mutable_counts();
+  switch (key.kind) {
+    case v1::RECORD_KIND_CATEGORY:
+      return counts.set_categories(counts.categories() + 1);
+    case v1::RECORD_KIND_REVISION:
+      return counts.set_revisions(counts.revisions() + 1);
+    case v1::RECORD_KIND_EXPIRY:
+      return counts.set_expiries(counts.expiries() + 1);
+    case v1::RECORD_KIND_POLICY:
+      return counts.set_policies(counts.policies() + 1);
+    case v1::RECORD_KIND_TARGET_GROUP:
+      return counts.set_groups(counts.groups() + 1);
+    default:
+      return;
+  }
+}
+
+}  // namespace sluice

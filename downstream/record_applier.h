@@ -1,0 +1,52 @@
+// Record applier: takes records from the upstream into the catalog, verified, together with the
+// cursor that covers them.
+//
+// A record that fails its verification is an item that could not be had: it is remembered with
+// reason, first time and attempts, and stops nothing else.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "downstream/session_log.h"
+#include "sluice/v1/replication_service.pb.h"
+#include "storage/catalog.h"
+
+namespace sluice {
+
+class RecordApplier {
+ public:
+  RecordApplier(Catalog& catalog, SessionLog& sessions);
+
+  // Forgets the shards that an ended stream defined.
+  void BeginStream() { shards_.clear(); }
+  void Define(const v1::ShardDefinition& shard);
+
+  // Verifies a record and puts it into `change`; a bad one becomes an item of the session.
+  void Add(v1::Record record, absl::Time now, CatalogChange& change);
+  void Add(const v1::Left& left, CatalogChange& change) const;
+
+  // Applies a batch and moves `cursor` to its end, in one commit.
+  absl::Status Apply(v1::ChangeBatch batch, absl::Time now, v1::Cursor& cursor);
+
+  // Commits `change` together with the session and the counts that came of it.
+  absl::Status Commit(CatalogChange change);
+
+  // The keys of all records that changed since it was last asked.
+  std::vector<RecordKey> TakeChanged() { return std::exchange(changed_, {}); }
+
+ private:
+  void Count(const RecordKey& key);
+
+  Catalog& catalog_;
+  SessionLog& sessions_;
+  absl::flat_hash_map<ShardId, v1::ShardDefinition> shards_;
+  std::vector<RecordKey> changed_;
+};
+
+}  // namespace sluice

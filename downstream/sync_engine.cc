@@ -1,0 +1,278 @@
+#include "downstream/sync_engine.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/status.h"
+#include "google/protobuf/util/time_util.h"
+
+namespace sluice {
+namespace {
+
+constexpr absl::Duration kReconnectBase = absl::Seconds(1);
+constexpr absl::Duration kReconnectMax = absl::Minutes(2);
+constexpr absl::Duration kReportSpacing = absl::Milliseconds(200);
+constexpr absl::Duration kRequestWait = absl::Seconds(20);
+
+}  // namespace
+
+SyncEngine::SyncEngine(SyncEngineOptions options, Catalog& catalog,
+                       std::function<bool(const ContentInfo&)> present, absl::BitGenRef random)
+    : options_(std::move(options)),
+      catalog_(catalog),
+      random_(random),
+      sessions_(catalog, options_.peer),
+      applier_(catalog, sessions_),
+      wants_(catalog, std::move(present), options_.parallel_transfers) {}
+
+std::vector<EngineAction> SyncEngine::Handle(EngineEvent event, absl::Time now) {
+  now_ = now;
+  actions_.clear();
+  std::visit([this](const auto& happened) { On(happened); }, event);
+  PumpContent();
+  EndIfSettled();
+  PumpReport();
+  SetNextTimer();
+  return std::exchange(actions_, {});
+}
+
+bool SyncEngine::Check(const absl::Status& status) {
+  if (status.ok()) return true;
+  Fail(status);
+  return false;
+}
+
+// ---- Sessions.
+
+void SyncEngine::On(const Started&) {
+  if (!Check(sessions_.CloseInterrupted(now_)) || !Check(Expand())) return;
+  if (!Check(wants_.RecomputeAll(*selection_, now_))) return;
+  Begin(v1::SYNC_TRIGGER_START);
+}
+
+void SyncEngine::On(const TimerFired&) {
+  timer_ = absl::InfiniteFuture();
+  if (next_sync_ <= now_ && !sessions_.running()) Begin(next_trigger_);
+}
+
+void SyncEngine::On(const SyncRequested& event) {
+  if (sessions_.running()) {
+    again_ = event.trigger;
+  } else {
+    Begin(event.trigger);
+  }
+}
+
+void SyncEngine::On(const SyncCancelled&) {
+  again_.reset();
+  if (sessions_.running()) Fail(MakeError(v1::REASON_CANCELLED, "cancelled by an operator"));
+}
+
+void SyncEngine::Begin(v1::SyncTrigger trigger) {
+  CloseCalls();
+  next_sync_ = absl::InfiniteFuture();
+  compared_ = false;
+  catalog_done_ = false;
+  greetings_ = 0;
+  if (!Check(sessions_.Begin(trigger, now_, random_)) || !Check(Expand())) return;
+  Greet();
+}
+
+void SyncEngine::Greet() {
+  ++greetings_;
+  const absl::StatusOr<v1::HelloRequest> hello = MakeHello();
+  if (!Check(hello.status())) return;
+  Enter(v1::SYNC_PHASE_HELLO);
+  state_ = State::kHello;
+  hello_call_ = NextCall();
+  Do(CallHello{hello_call_, *hello});
+}
+
+void SyncEngine::Fail(const absl::Status& status) {
+  CloseCalls();
+  state_ = State::kIdle;
+  if (sessions_.running()) {
+    // If even this cannot be stored, the next session finds the row and closes it.
+    sessions_.End(status, now_).IgnoreError();
+    Announce();
+  }
+  PlanNext(status);
+}
+
+// The catalog is as the upstream has it; what is left is content, which goes on by itself.
+void SyncEngine::CatalogDone() {
+  catalog_done_ = true;
+  failures_ = 0;
+  Enter(v1::SYNC_PHASE_CONTENT);
+}
+
+void SyncEngine::EndIfSettled() {
+  if (!sessions_.running() || !catalog_done_ || !wants_.settled()) return;
+  catalog_done_ = false;
+  Enter(v1::SYNC_PHASE_REPORT);
+  report_due_ = true;
+  if (!Check(sessions_.End(absl::OkStatus(), now_))) return;
+  Announce();
+  compared_ = false;
+  const bool watch_broke = options_.watch && state_ == State::kIdle;
+  PlanNext(watch_broke ? absl::UnavailableError("the watch broke") : absl::OkStatus());
+}
+
+void SyncEngine::PlanNext(const absl::Status& outcome) {
+  if (again_.has_value()) {
+    const v1::SyncTrigger trigger = *std::exchange(again_, std::nullopt);
+    next_sync_ = now_;
+    next_trigger_ = trigger;
+    return;
+  }
+  next_sync_ = NextScheduled(now_, options_.schedule, random_);
+  next_trigger_ = v1::SYNC_TRIGGER_SCHEDULE;
+  if (outcome.ok() || ReasonOf(outcome) == v1::REASON_CANCELLED) return;
+  ++failures_;
+  absl::Time retry = absl::InfiniteFuture();
+  if (options_.watch) {
+    const absl::Duration wait = std::max(
+        Backoff(failures_ + 1, kReconnectBase, kReconnectMax, random_), RetryDelayOf(outcome));
+    retry = now_ + wait;
+  } else if (IsRetryable(outcome) && failures_ <= options_.schedule.retries) {
+    retry = now_ + options_.schedule.retry_interval;
+  } else {
+    failures_ = 0;
+  }
+  if (retry < next_sync_) {
+    next_sync_ = retry;
+    next_trigger_ = v1::SYNC_TRIGGER_RETRY;
+  }
+}
+
+void SyncEngine::Enter(v1::SyncPhase phase) {
+  if (!sessions_.running()) return;
+  sessions_.Enter(phase).IgnoreError();  // The next commit of the session meets the same failure.
+  Announce();
+}
+
+void SyncEngine::Announce() {
+  const int64_t wanted = wants_.wanted();
+  Do(SessionChanged{sessions_.session(), wanted, wanted - wants_.missing()});
+}
+
+// ---- Content.
+
+void SyncEngine::PumpContent() {
+  if (!selection_.has_value()) return;
+  const std::vector<RecordKey> touched = applier_.TakeChanged();
+  if (!touched.empty()) {
+    if (!Check(wants_.Recompute(*selection_, touched, now_))) return;
+    report_due_ = true;
+  }
+  for (const ContentInfo& file : wants_.TakeFetches(now_)) Do(FetchFile{file});
+  if (request_call_ != 0) return;
+  const std::vector<Digest> requests = wants_.TakeRequests(now_);
+  if (requests.empty()) return;
+  v1::RequestRequest request;
+  for (const Digest& digest : requests) request.add_digests(digest.bytes());
+  *request.mutable_max_wait() = google::protobuf::util::TimeUtil::MillisecondsToDuration(
+      absl::ToInt64Milliseconds(kRequestWait));
+  request_call_ = NextCall();
+  Do(CallRequestContent{request_call_, std::move(request)});
+}
+
+void SyncEngine::On(const FileFetched& event) {
+  const v1::ContentAnswer answer = wants_.Fetched(event.digest, event.status, now_, random_);
+  if (sessions_.running()) {
+    v1::SyncCounts& counts = *sessions_.session().mutable_counts();
+    counts.set_file_bytes(counts.file_bytes() + event.wire_bytes);
+    if (event.status.ok()) counts.set_files(counts.files() + 1);
+    if (answer.state() == v1::CONTENT_STATE_FAILED) {
+      sessions_.AddItem(absl::StrCat("file ", event.digest.ToHex()), event.status);
+    }
+    Announce();
+  }
+  RememberContent(answer);
+}
+
+void SyncEngine::On(const ContentAnswered& event) {
+  if (event.call != request_call_) return;
+  request_call_ = 0;
+  if (!event.response.ok()) {
+    wants_.RequestFailed(now_ + Backoff(2, kReconnectBase * 2, kReconnectMax, random_));
+    return;
+  }
+  for (const v1::ContentAnswer& answer : event.response->answers()) {
+    const v1::ContentAnswer ours = wants_.Answered(answer, now_, random_);
+    if (ours.state() == v1::CONTENT_STATE_FAILED) RememberContent(ours);
+  }
+  wants_.RequestFailed(now_ + kReportSpacing);  // Those that the answer passed over in silence.
+}
+
+void SyncEngine::On(const ContentWanted& event) {
+  const absl::Status status = wants_.WantForBelow(event.digest, now_);
+  v1::ContentAnswer answer;
+  answer.set_digest(event.digest.bytes());
+  answer.set_state(status.ok() ? wants_.StateOf(event.digest) : v1::CONTENT_STATE_FAILED);
+  answer.mutable_status()->set_code(static_cast<int>(status.code()));
+  answer.mutable_status()->set_reason(ReasonName(ReasonOf(status)));
+  answer.mutable_status()->set_message(std::string(status.message()));
+  Do(ContentChanged{std::move(answer)});
+}
+
+void SyncEngine::On(const ContentLost& event) {
+  wants_.Lost(event.digest, now_);
+  report_due_ = true;
+}
+
+// Stores what an operator should see of a file; nothing once it is here.
+void SyncEngine::RememberContent(const v1::ContentAnswer& answer) {
+  CatalogChange change;
+  if (answer.state() == v1::CONTENT_STATE_READY) {
+    change.DeleteRow(Family::kContent, answer.digest());
+  } else {
+    stored::v1::ContentRow row;
+    row.set_state(answer.state());
+    *row.mutable_last_failure() = answer.status();
+    *row.mutable_changed_at() =
+        google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(now_));
+    change.PutRow(Family::kContent, answer.digest(), row);
+  }
+  Check(catalog_.Commit(change).status());
+  report_due_ = true;
+  Do(ContentChanged{answer});
+}
+
+// ---- Reports.
+
+void SyncEngine::On(const ReportDue&) { report_due_ = true; }
+
+void SyncEngine::On(const ReportAnswered& event) {
+  if (event.call != report_call_) return;
+  report_call_ = 0;
+  // A report that was lost is made up for by the next; a session's end brings one anyhow.
+}
+
+// Nothing is reported to an upstream that could not be reached lately.
+bool SyncEngine::CanReport() const {
+  return report_due_ && report_call_ == 0 && failures_ == 0 && state_ != State::kHello;
+}
+
+void SyncEngine::PumpReport() {
+  if (!CanReport() || now_ < report_not_before_) return;
+  const absl::StatusOr<v1::ReportRequest> report =
+      MakeReport(catalog_.Read(), options_.node, wants_, now_);
+  if (!report.ok()) return;
+  report_due_ = false;
+  report_not_before_ = now_ + kReportSpacing;
+  report_call_ = NextCall();
+  Do(CallReport{report_call_, *report});
+}
+
+void SyncEngine::SetNextTimer() {
+  absl::Time next = std::min(next_sync_, wants_.next_due());
+  if (CanReport()) next = std::min(next, report_not_before_);
+  if (next == timer_) return;
+  timer_ = next;
+  Do(SetTimer{next});
+}
+
+}  // namespace sluice

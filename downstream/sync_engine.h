@@ -1,0 +1,148 @@
+// Sync engine: follows the node above, as a state machine: events in, actions out.
+//
+// "Tail for speed, reconcile for truth": it goes on from its cursor in the upstream's change log,
+// and when that cannot be trusted (another history, another selection, fingerprints that differ) it
+// compares and moves only the difference. It holds no thread, no socket and no clock; it reads and
+// commits through the catalog that it is given. So the simulator runs this very code.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/random/bit_gen_ref.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "downstream/content_wants.h"
+#include "downstream/engine_events.h"
+#include "downstream/node_report.h"
+#include "downstream/reconciler.h"
+#include "downstream/record_applier.h"
+#include "downstream/session_log.h"
+#include "downstream/sync_schedule.h"
+#include "storage/catalog.h"
+#include "storage/selection.h"
+
+namespace sluice {
+
+struct SyncEngineOptions {
+  NodeFacts node;
+  std::string peer;  // The upstream's target, for sessions.
+  SyncScheduleOptions schedule;
+  bool watch = true;
+  int parallel_transfers = 4;
+};
+
+class SyncEngine {
+ public:
+  // `present`: whether the content store holds a file of that size. All references must outlive the
+  // engine.
+  SyncEngine(SyncEngineOptions options, Catalog& catalog,
+             std::function<bool(const ContentInfo&)> present, absl::BitGenRef random);
+
+  // Takes one event and returns what is to be done, in order.
+  std::vector<EngineAction> Handle(EngineEvent event, absl::Time now);
+
+  // Introduces this node: what `Hello` says.
+  absl::StatusOr<v1::HelloRequest> MakeHello() const;
+
+  bool watching() const { return state_ == State::kWatching; }
+  bool session_running() const { return sessions_.running(); }
+  absl::Time next_sync() const { return next_sync_; }
+  v1::SyncTrigger next_trigger() const { return next_trigger_; }
+  const ContentWants& wants() const { return wants_; }
+
+ private:
+  // What the engine waits for from the upstream's catalog. Content and reports go on beside it.
+  enum class State { kIdle, kHello, kReconcile, kTail, kWatching };
+
+  void On(const Started& event);
+  void On(const TimerFired& event);
+  void On(const SyncRequested& event);
+  void On(const SyncCancelled& event);
+  void On(const HelloAnswered& event);
+  void On(const ChangesReceived& event);
+  void On(const ChangesEnded& event);
+  void On(const ReconcileReceived& event);
+  void On(const ReconcileEnded& event);
+  void On(const RecordsAnswered& event);
+  void On(const FileFetched& event);
+  void On(const ContentAnswered& event);
+  void On(const ContentWanted& event);
+  void On(const ContentLost& event);
+  void On(const ReportAnswered& event);
+  void On(const ReportDue& event);
+
+  // Sessions.
+  void Begin(v1::SyncTrigger trigger);
+  void Greet();
+  void Fail(const absl::Status& status);
+  void CatalogDone();
+  void EndIfSettled();
+  void PlanNext(const absl::Status& outcome);
+  void Enter(v1::SyncPhase phase);
+  void Announce();
+
+  // The catalog's way: sync_engine_catalog.cc.
+  void AcceptHello(const v1::HelloResponse& hello);
+  // `same_history`: what the upstream lacks has left the selection; else it is only missing there.
+  void BeginReconcile(bool same_history);
+  bool BeginOutOfWatch();
+  void BeginTail();
+  void TakeReconcileStep(absl::StatusOr<Reconciler::Step> step);
+  void FinishReconcile();
+  void OnBatch(const v1::ChangeBatch& batch);
+  void OnMark(const v1::Mark& mark);
+  void OnSelectionChanged(const v1::SelectionChanged& changed);
+  void CloseCalls();
+  absl::Status Expand();
+
+  // Content and reports.
+  void PumpContent();
+  void PumpReport();
+  void RememberContent(const v1::ContentAnswer& answer);
+  void SetNextTimer();
+  // A failure of this node's own store ends the session; nothing can be done without it.
+  bool Check(const absl::Status& status);
+  bool CanReport() const;
+
+  CallNumber NextCall() { return ++last_call_; }
+  void Do(EngineAction action) { actions_.push_back(std::move(action)); }
+
+  const SyncEngineOptions options_;
+  Catalog& catalog_;
+  const absl::BitGenRef random_;
+  SessionLog sessions_;
+  RecordApplier applier_;
+  ContentWants wants_;
+
+  State state_ = State::kIdle;
+  absl::Time now_;
+  std::vector<EngineAction> actions_;
+  CallNumber last_call_ = 0;
+  CallNumber hello_call_ = 0;
+  CallNumber changes_call_ = 0;
+  CallNumber reconcile_call_ = 0;
+  CallNumber records_call_ = 0;
+  CallNumber request_call_ = 0;
+  CallNumber report_call_ = 0;
+
+  std::optional<Selection> selection_;  // What the own subscription comes to here.
+  v1::Subscription subscription_;       // As of the session's begin.
+  v1::Cursor cursor_;
+  std::unique_ptr<Reconciler> reconciler_;
+  int greetings_ = 0;          // In this session.
+  bool compared_ = false;      // This session has compared already.
+  bool catalog_done_ = false;  // This session has the catalog; content may still be coming.
+  std::optional<v1::SyncTrigger> again_;
+  int failures_ = 0;  // In a row.
+  absl::Time next_sync_ = absl::InfiniteFuture();
+  v1::SyncTrigger next_trigger_ = v1::SYNC_TRIGGER_SCHEDULE;
+  bool report_due_ = false;
+  absl::Time report_not_before_ = absl::InfinitePast();
+  absl::Time timer_ = absl::InfiniteFuture();
+};
+
+}  // namespace sluice

@@ -1,0 +1,333 @@
+// The sync engine's way through the catalog: hello, then comparing or not, then the tail.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/status.h"
+#include "downstream/sync_engine.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kProtocol = 1;
+// A history can change again while it is being followed; not for ever in one session.
+constexpr int kGreetingsMax = 3;
+
+bool SameHistory(const v1::Cursor& cursor, const v1::HelloResponse& hello) {
+  return cursor.upstream_id() == hello.node_id() &&
+         cursor.epoch().epoch_id() == hello.epoch().epoch_id();
+}
+
+}  // namespace
+
+absl::Status SyncEngine::Expand() {
+  const CatalogReader reader = catalog_.Read();
+  ASSIGN_OR_RETURN(subscription_, ReadSubscription(reader));
+  ASSIGN_OR_RETURN(Selection selection, Selection::Expand(reader, subscription_));
+  const bool changed = selection_.has_value() && selection_->hash() != selection.hash();
+  selection_ = std::move(selection);
+  if (changed) return wants_.RecomputeAll(*selection_, now_);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<v1::HelloRequest> SyncEngine::MakeHello() const {
+  const CatalogReader reader = catalog_.Read();
+  ASSIGN_OR_RETURN(const v1::HelloResponse above, ReadUpstreamHello(reader));
+  v1::HelloRequest request;
+  request.set_node_id(catalog_.node_id().bytes());
+  request.set_node_name(options_.node.name);
+  request.set_protocol_min(kProtocol);
+  request.set_protocol_max(kProtocol);
+  request.set_mode(options_.node.mode);
+  if (const absl::StatusOr<Uuid> upstream = Uuid::FromBytes(above.node_id()); upstream.ok()) {
+    ASSIGN_OR_RETURN(const std::optional<v1::Cursor> cursor, reader.GetCursor(*upstream));
+    if (cursor.has_value()) *request.mutable_cursor() = *cursor;
+  }
+  ASSIGN_OR_RETURN(*request.mutable_subscription(), ReadSubscription(reader));
+  // All that is here came from above, but for what this node keeps itself.
+  ASSIGN_OR_RETURN(const Selection everything, Selection::Expand(reader, {}));
+  ASSIGN_OR_RETURN(const Fingerprint fingerprint,
+                   SelectionFingerprint(reader, everything, catalog_.node_id()));
+  *request.mutable_fingerprint() = fingerprint.ToProto();
+  ASSIGN_OR_RETURN(const int levels, LevelsBelow(reader));
+  request.set_levels_below(static_cast<uint32_t>(levels));
+  return request;
+}
+
+void SyncEngine::On(const HelloAnswered& event) {
+  if (event.call != hello_call_ || state_ != State::kHello) return;
+  if (!event.response.ok()) return Fail(Annotate(event.response.status(), "greeting the upstream"));
+  AcceptHello(*event.response);
+}
+
+void SyncEngine::AcceptHello(const v1::HelloResponse& hello) {
+  const absl::StatusOr<Uuid> upstream = Uuid::FromBytes(hello.node_id());
+  if (!upstream.ok()) return Fail(Annotate(upstream.status(), "the upstream's node id"));
+  for (const std::string& ancestor : hello.ancestors()) {
+    if (ancestor == catalog_.node_id().view()) {
+      return Fail(MakeError(v1::REASON_LOOP, absl::StrCat("this node is above its upstream \"",
+                                                          hello.node_name(), "\"")));
+    }
+  }
+  const CatalogReader reader = catalog_.Read();
+  const absl::StatusOr<v1::HelloResponse> before = ReadUpstreamHello(reader);
+  const absl::StatusOr<std::optional<v1::Cursor>> cursor = reader.GetCursor(*upstream);
+  if (!Check(before.status()) || !Check(cursor.status())) return;
+
+  v1::Session& session = sessions_.session();
+  session.set_peer_id(upstream->ToString());
+  if (!before->node_id().empty() && before->node_id() != hello.node_id()) {
+    session.set_summary("another node answers as upstream than before; ");
+  }
+  // What is remembered of the upstream must not change with every greeting.
+  v1::HelloResponse remembered = hello;
+  remembered.clear_head_seq();
+  remembered.clear_server_time();
+  remembered.clear_verdict();
+  remembered.clear_verdict_reason();
+  remembered.clear_selection_hash();
+  if (remembered.SerializeAsString() != before->SerializeAsString()) {
+    CatalogChange change;
+    change.PutRow(Family::kSettings, kUpstreamHelloSetting, remembered);
+    // Should this node come back to the upstream before, it compares: its own records have gone
+    // another way since.
+    if (!before->node_id().empty() && before->node_id() != hello.node_id()) {
+      change.DeleteRow(Family::kCursors, before->node_id());
+    }
+    if (!Check(catalog_.Commit(change).status())) return;
+  }
+  cursor_ = cursor->value_or(v1::Cursor());
+  const bool same_history = SameHistory(cursor_, hello);
+  session.set_from_seq(same_history ? cursor_.seq() : 0);
+  session.set_to_seq(session.from_seq());
+  if (hello.verdict() == v1::HELLO_VERDICT_RECONCILE) {
+    absl::StrAppend(session.mutable_summary(), "compared because of ", hello.verdict_reason(),
+                    "; ");
+    // A cursor ahead of the head is of a history that was lost, whatever its epoch says.
+    const bool lost = hello.verdict_reason() == ReasonName(v1::REASON_SEQ_AHEAD);
+    return BeginReconcile(same_history && !lost);
+  }
+  if (!same_history) {
+    // Nothing is here yet: begin at the beginning.
+    cursor_.set_upstream_id(hello.node_id());
+    *cursor_.mutable_epoch() = hello.epoch();
+    cursor_.set_seq(0);
+  }
+  cursor_.set_selection_hash(hello.selection_hash());
+  session.set_method(hello.verdict() == v1::HELLO_VERDICT_UP_TO_DATE ? v1::SYNC_METHOD_NONE
+                                                                     : v1::SYNC_METHOD_TAIL);
+  if (hello.verdict() == v1::HELLO_VERDICT_UP_TO_DATE && !options_.watch) {
+    state_ = State::kIdle;
+    return CatalogDone();
+  }
+  BeginTail();
+}
+
+// ---- Comparing.
+
+void SyncEngine::BeginReconcile(bool same_history) {
+  compared_ = true;
+  sessions_.session().set_method(v1::SYNC_METHOD_RECONCILE);
+  if (!Check(Expand())) return;
+  Enter(v1::SYNC_PHASE_CATALOG);
+  applier_.BeginStream();
+  reconciler_ = std::make_unique<Reconciler>(catalog_, applier_, *selection_, same_history);
+  state_ = State::kReconcile;
+  reconcile_call_ = NextCall();
+  v1::ReconcileRequest open;
+  open.mutable_open()->set_node_id(catalog_.node_id().bytes());
+  *open.mutable_open()->mutable_subscription() = subscription_;
+  Do(OpenReconcile{reconcile_call_, std::move(open)});
+}
+
+void SyncEngine::On(const ReconcileReceived& event) {
+  if (event.call != reconcile_call_ || state_ != State::kReconcile) return;
+  if (event.response.has_sums()) {
+    TakeReconcileStep(reconciler_->OnSums(event.response.sums(), now_));
+  } else {
+    TakeReconcileStep(reconciler_->OnKeys(event.response.keys(), now_));
+  }
+}
+
+void SyncEngine::On(const ReconcileEnded& event) {
+  if (event.call != reconcile_call_ || state_ != State::kReconcile) return;
+  reconcile_call_ = 0;
+  const absl::Status status =
+      event.status.ok() ? absl::UnavailableError("the upstream ended it early") : event.status;
+  Fail(Annotate(status, "comparing with the upstream"));
+}
+
+void SyncEngine::On(const RecordsAnswered& event) {
+  if (event.call != records_call_ || state_ != State::kReconcile) return;
+  records_call_ = 0;
+  if (!event.response.ok()) return Fail(Annotate(event.response.status(), "reading records"));
+  TakeReconcileStep(reconciler_->OnRecords(*event.response, now_));
+}
+
+void SyncEngine::TakeReconcileStep(absl::StatusOr<Reconciler::Step> step) {
+  if (!Check(step.status())) return;
+  switch (step->kind) {
+    case Reconciler::Step::Kind::kWait:
+      return;
+    case Reconciler::Step::Kind::kAskKeys:
+      return Do(SendReconcile{reconcile_call_, std::move(step->keys)});
+    case Reconciler::Step::Kind::kGetRecords:
+      records_call_ = NextCall();
+      return Do(CallGetRecords{records_call_, std::move(step->records)});
+    case Reconciler::Step::Kind::kDone:
+      return FinishReconcile();
+  }
+}
+
+void SyncEngine::FinishReconcile() {
+  Do(CloseReconcile{std::exchange(reconcile_call_, 0)});
+  const absl::StatusOr<v1::HelloResponse> above = ReadUpstreamHello(catalog_.Read());
+  if (!Check(above.status())) return;
+  cursor_.set_upstream_id(above->node_id());
+  *cursor_.mutable_epoch() = reconciler_->epoch();
+  cursor_.set_seq(reconciler_->at_seq());
+  cursor_.set_selection_hash(reconciler_->selection_hash());
+  CatalogChange change;
+  change.SetCursor(cursor_);
+  absl::StrAppend(sessions_.session().mutable_summary(), reconciler_->shards_compared(),
+                  " shards compared, ", reconciler_->shards_differing(), " differed; ");
+  if (!Check(applier_.Commit(std::move(change)))) return;
+  reconciler_.reset();
+  // Categories may have come; and what left or came decides which files are wanted.
+  if (!Check(Expand()) || !Check(wants_.RecomputeAll(*selection_, now_))) return;
+  BeginTail();
+}
+
+// ---- The tail.
+
+void SyncEngine::BeginTail() {
+  Enter(v1::SYNC_PHASE_CATALOG);
+  applier_.BeginStream();
+  state_ = State::kTail;
+  changes_call_ = NextCall();
+  v1::ChangesRequest request;
+  request.set_node_id(catalog_.node_id().bytes());
+  *request.mutable_cursor() = cursor_;
+  *request.mutable_subscription() = subscription_;
+  request.set_watch(options_.watch);
+  Do(OpenChanges{changes_call_, std::move(request)});
+}
+
+void SyncEngine::On(const ChangesReceived& event) {
+  if (event.call != changes_call_) return;
+  if (state_ != State::kTail && state_ != State::kWatching) return;
+  switch (event.response.event_case()) {
+    case v1::ChangesResponse::kBatch:
+      return OnBatch(event.response.batch());
+    case v1::ChangesResponse::kMark:
+      return OnMark(event.response.mark());
+    case v1::ChangesResponse::kSelectionChanged:
+      return OnSelectionChanged(event.response.selection_changed());
+    case v1::ChangesResponse::EVENT_NOT_SET:
+      return;
+  }
+}
+
+void SyncEngine::OnBatch(const v1::ChangeBatch& batch) {
+  if (!BeginOutOfWatch()) return;
+  if (state_ == State::kWatching) Enter(v1::SYNC_PHASE_CATALOG);
+  state_ = State::kTail;
+  catalog_done_ = false;
+  Check(applier_.Apply(batch, now_, cursor_));
+}
+
+// Something came over the open watch: that is a session of its own, unless one runs.
+bool SyncEngine::BeginOutOfWatch() {
+  if (sessions_.running()) return true;
+  if (!Check(sessions_.Begin(v1::SYNC_TRIGGER_WATCH, now_, random_))) return false;
+  v1::Session& session = sessions_.session();
+  session.set_peer_id(Uuid::FromBytes(cursor_.upstream_id()).value_or(Uuid()).ToString());
+  session.set_method(v1::SYNC_METHOD_TAIL);
+  session.set_from_seq(cursor_.seq());
+  session.set_to_seq(cursor_.seq());
+  compared_ = false;
+  greetings_ = 0;
+  return true;
+}
+
+void SyncEngine::OnMark(const v1::Mark& mark) {
+  if (mark.seq() > cursor_.seq()) {
+    cursor_.set_seq(mark.seq());
+    CatalogChange change;
+    change.SetCursor(cursor_);
+    if (!Check(catalog_.Commit(change).status())) return;
+    sessions_.session().set_to_seq(mark.seq());
+    report_due_ = true;
+  }
+  if (!mark.has_fingerprint()) return;
+  const CatalogReader reader = catalog_.Read();
+  const absl::StatusOr<Selection> everything = Selection::Expand(reader, {});
+  if (!Check(everything.status())) return;
+  const absl::StatusOr<Fingerprint> ours =
+      SelectionFingerprint(reader, *everything, catalog_.node_id());
+  const absl::StatusOr<Fingerprint> theirs = Fingerprint::FromProto(mark.fingerprint());
+  if (!Check(ours.status()) || !Check(theirs.status())) return;
+  if (state_ == State::kTail) Enter(v1::SYNC_PHASE_VERIFY);
+  if (!(*ours == *theirs)) {
+    catalog_done_ = false;
+    if (!compared_) {
+      Do(CloseChanges{std::exchange(changes_call_, 0)});
+      if (!BeginOutOfWatch()) return;
+      absl::StrAppend(sessions_.session().mutable_summary(),
+                      "compared because fingerprints differed; ");
+      return BeginReconcile(true);
+    }
+    sessions_.AddItem("the selection",
+                      MakeError(v1::REASON_ITEM_CORRUPT,
+                                "its fingerprint differs from the upstream's after comparing"));
+  }
+  if (state_ != State::kTail) return;
+  state_ = options_.watch ? State::kWatching : State::kIdle;
+  CatalogDone();
+}
+
+void SyncEngine::OnSelectionChanged(const v1::SelectionChanged& changed) {
+  if (changed.added_shard_ids().empty() && changed.removed_shard_ids().empty()) {
+    // Only products without records came or went.
+    cursor_.set_selection_hash(changed.selection_hash());
+    CatalogChange change;
+    change.SetCursor(cursor_);
+    Check(catalog_.Commit(change).status());
+    return;
+  }
+  Do(CloseChanges{std::exchange(changes_call_, 0)});
+  if (!BeginOutOfWatch()) return;
+  catalog_done_ = false;
+  absl::StrAppend(sessions_.session().mutable_summary(),
+                  "compared because the selection changed; ");
+  BeginReconcile(true);
+}
+
+void SyncEngine::On(const ChangesEnded& event) {
+  if (event.call != changes_call_) return;
+  changes_call_ = 0;
+  const v1::Reason reason = ReasonOf(event.status);
+  const bool compare = reason == v1::REASON_EPOCH_CHANGED ||
+                       reason == v1::REASON_SELECTION_CHANGED || reason == v1::REASON_SEQ_AHEAD;
+  if (compare && state_ == State::kTail && greetings_ < kGreetingsMax) return Greet();
+  if (state_ == State::kTail) {
+    const absl::Status status =
+        event.status.ok() ? absl::UnavailableError("the stream ended early") : event.status;
+    return Fail(Annotate(status, "following the upstream's changes"));
+  }
+  if (state_ != State::kWatching) return;
+  state_ = State::kIdle;
+  // The watch broke: reconnect, and go on from the cursor.
+  const absl::Status status = event.status.ok() ? absl::UnavailableError("ended") : event.status;
+  if (!sessions_.running()) PlanNext(status);
+}
+
+void SyncEngine::CloseCalls() {
+  if (changes_call_ != 0) Do(CloseChanges{std::exchange(changes_call_, 0)});
+  if (reconcile_call_ != 0) Do(CloseReconcile{std::exchange(reconcile_call_, 0)});
+  hello_call_ = 0;
+  records_call_ = 0;
+  reconciler_.reset();
+}
+
+}  // namespace sluice
