@@ -1,0 +1,185 @@
+#include "downstream/sync_driver.h"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "common/errors.h"
+#include "common/status.h"
+
+namespace sluice {
+namespace {
+
+// Answers to nodes below that are remembered; more than any site asks for at a time.
+constexpr size_t kAnswersMax = 100'000;
+
+std::function<bool(const ContentInfo&)> PresenceIn(ContentStore& content) {
+  return [&content](const ContentInfo& file) {
+    const absl::StatusOr<ContentInfo> here = content.Stat(file.digest);
+    return here.ok() && here->size_bytes == file.size_bytes;
+  };
+}
+
+void LogSession(const v1::Session& session, Log& log) {
+  if (session.outcome() == v1::SYNC_OUTCOME_RUNNING) return;
+  const bool good = session.outcome() == v1::SYNC_OUTCOME_SUCCEEDED;
+  const std::string reason = session.errors().empty() ? "" : session.errors(0).reason();
+  const std::string message = session.errors().empty() ? "" : session.errors(0).message();
+  const std::string outcome = v1::SyncOutcome_Name(session.outcome());
+  if (good) {
+    log.Info("sync_finished", {{"upstream", session.peer()},
+                               {"session", session.session_id()},
+                               {"from_seq", session.from_seq()},
+                               {"to_seq", session.to_seq()},
+                               {"fetched_bytes", session.counts().file_bytes()},
+                               {"summary", session.summary()}});
+  } else {
+    log.Warn("sync_failed", {{"upstream", session.peer()},
+                             {"session", session.session_id()},
+                             {"outcome", outcome},
+                             {"items_failed", session.items_failed()},
+                             {"reason", reason},
+                             {"message", message}});
+  }
+}
+
+}  // namespace
+
+SyncDriver::SyncDriver(SyncEngineOptions engine, UpstreamCallOptions calls, Catalog& catalog,
+                       ContentStore& content, Channel& upstream, Clock& clock, Log& log)
+    : content_(content),
+      clock_(clock),
+      log_(log),
+      catalog_(catalog),
+      engine_(std::move(engine), catalog, PresenceIn(content), random_),
+      calls_(std::make_unique<UpstreamCalls>(
+          upstream, content, calls, [this](EngineEvent event) { Post(std::move(event)); })) {}
+
+SyncDriver::~SyncDriver() { Stop(); }
+
+void SyncDriver::Start() {
+  thread_ = std::thread([this] { Run(); });
+}
+
+void SyncDriver::Stop() {
+  {
+    MutexLock lock(mutex_);
+    stopping_ = true;
+  }
+  posted_.NotifyAll();
+  if (thread_.joinable()) thread_.join();
+  calls_.reset();
+}
+
+void SyncDriver::Post(EngineEvent event) {
+  {
+    MutexLock lock(mutex_);
+    queue_.push_back(std::move(event));
+  }
+  posted_.NotifyAll();
+}
+
+// The next event, or the timer's; none at the end.
+std::optional<EngineEvent> SyncDriver::Next() {
+  MutexLock lock(mutex_);
+  while (true) {
+    if (stopping_) return std::nullopt;
+    if (!queue_.empty()) {
+      EngineEvent event = std::move(queue_.front());
+      queue_.pop_front();
+      return event;
+    }
+    const absl::Duration left = timer_ - clock_.Now();
+    if (left <= absl::ZeroDuration()) {
+      timer_ = absl::InfiniteFuture();
+      return TimerFired{};
+    }
+    if (left == absl::InfiniteDuration()) {
+      posted_.Wait(mutex_);
+    } else {
+      posted_.WaitFor(mutex_, left);
+    }
+  }
+}
+
+void SyncDriver::Run() {
+  Handle(Started{});
+  while (std::optional<EngineEvent> event = Next()) Handle(*std::move(event));
+}
+
+void SyncDriver::Handle(EngineEvent event) {
+  const ChangesReceived* const received = std::get_if<ChangesReceived>(&event);
+  const CallNumber changes = received == nullptr ? 0 : received->call;
+  const std::vector<EngineAction> actions = engine_.Handle(std::move(event), clock_.Now());
+  for (const EngineAction& action : actions) Do(action);
+  if (changes != 0) calls_->ReadMoreChanges(changes);
+  {
+    MutexLock lock(mutex_);
+    snapshot_.running = engine_.session_running();
+    snapshot_.watching = engine_.watching();
+    snapshot_.next_sync = engine_.next_sync();
+    snapshot_.next_trigger = engine_.next_trigger();
+  }
+  const bool to_tell = std::any_of(actions.begin(), actions.end(), [](const EngineAction& action) {
+    return std::holds_alternative<SessionChanged>(action) ||
+           std::holds_alternative<ContentChanged>(action);
+  });
+  if (!to_tell) return;
+  MutexLock lock(watch_mutex_);
+  for (const auto& [handle, changed] : watches_) changed();
+}
+
+void SyncDriver::Do(const EngineAction& action) {
+  std::visit(
+      [this](const auto& wanted) {
+        using Action = std::decay_t<decltype(wanted)>;
+        if constexpr (std::is_same_v<Action, SetTimer>) {
+          MutexLock lock(mutex_);
+          timer_ = wanted.at;
+        } else if constexpr (std::is_same_v<Action, SessionChanged>) {
+          LogSession(wanted.session, log_);
+          MutexLock lock(mutex_);
+          snapshot_.session = wanted.session;
+          snapshot_.phase_total = wanted.phase_total;
+          snapshot_.phase_done = wanted.phase_done;
+        } else if constexpr (std::is_same_v<Action, ContentChanged>) {
+          const absl::StatusOr<Digest> digest = Digest::FromBytes(wanted.answer.digest());
+          if (!digest.ok()) return;
+          MutexLock lock(mutex_);
+          if (answers_.size() > kAnswersMax) answers_.clear();
+          answers_[*digest] = wanted.answer;
+        } else {
+          calls_->Do(wanted);
+        }
+      },
+      action);
+}
+
+SyncSnapshot SyncDriver::Snapshot() const {
+  MutexLock lock(mutex_);
+  return snapshot_;
+}
+
+absl::StatusOr<v1::HelloRequest> SyncDriver::MakeHello() const { return engine_.MakeHello(); }
+
+int64_t SyncDriver::Watch(std::function<void()> changed) {
+  MutexLock lock(watch_mutex_);
+  const int64_t handle = next_watch_++;
+  watches_.emplace(handle, std::move(changed));
+  return handle;
+}
+
+void SyncDriver::Unwatch(int64_t handle) {
+  MutexLock lock(watch_mutex_);
+  watches_.erase(handle);
+}
+
+std::optional<v1::ContentAnswer> SyncDriver::ContentAnswerFor(const Digest& digest) const {
+  MutexLock lock(mutex_);
+  const auto found = answers_.find(digest);
+  if (found == answers_.end()) return std::nullopt;
+  return found->second;
+}
+
+}  // namespace sluice

@@ -1,0 +1,92 @@
+// Sync driver: gives the sync engine a thread, a clock and the network.
+//
+// Everything that happens becomes an event in one queue; one thread takes them one by one, and does
+// what the engine says.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/random/random.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mutex.h"
+#include "common/rpc/channel.h"
+#include "downstream/sync_engine.h"
+#include "downstream/upstream_calls.h"
+#include "storage/content_store.h"
+
+namespace sluice {
+
+// What the engine is about, for those who ask.
+struct SyncSnapshot {
+  v1::Session session;  // The running one, or the last.
+  int64_t phase_total = 0;
+  int64_t phase_done = 0;
+  bool running = false;
+  bool watching = false;
+  absl::Time next_sync = absl::InfiniteFuture();
+  v1::SyncTrigger next_trigger = v1::SYNC_TRIGGER_UNSPECIFIED;
+};
+
+class SyncDriver {
+ public:
+  SyncDriver(SyncEngineOptions engine, UpstreamCallOptions calls, Catalog& catalog,
+             ContentStore& content, Channel& upstream, Clock& clock, Log& log);
+  ~SyncDriver();
+  SyncDriver(const SyncDriver&) = delete;
+  SyncDriver& operator=(const SyncDriver&) = delete;
+
+  void Start();
+  // Breaks off what is under way and ends the thread. What was committed stays.
+  void Stop();
+
+  // May be called from any thread.
+  void Post(EngineEvent event);
+  SyncSnapshot Snapshot() const;
+  absl::StatusOr<v1::HelloRequest> MakeHello() const;
+
+  // Calls `changed`, from the driver's thread, whenever the snapshot changed, or a wanted file's
+  // state did. `Unwatch` waits for a call under way.
+  int64_t Watch(std::function<void()> changed);
+  void Unwatch(int64_t handle);
+
+  // The last word on a file that a node below wants; none when nothing was said yet.
+  std::optional<v1::ContentAnswer> ContentAnswerFor(const Digest& digest) const;
+
+ private:
+  void Run();
+  std::optional<EngineEvent> Next();
+  void Do(const EngineAction& action);
+  void Handle(EngineEvent event);
+
+  ContentStore& content_;
+  Clock& clock_;
+  Log& log_;
+  Catalog& catalog_;
+  absl::BitGen random_;
+  SyncEngine engine_;  // Touched by the thread alone, after `Start`.
+  std::unique_ptr<UpstreamCalls> calls_;
+  std::thread thread_;
+
+  mutable Mutex mutex_;
+  CondVar posted_;
+  std::deque<EngineEvent> queue_ ABSL_GUARDED_BY(mutex_);
+  absl::Time timer_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  SyncSnapshot snapshot_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<Digest, v1::ContentAnswer> answers_ ABSL_GUARDED_BY(mutex_);
+
+  Mutex watch_mutex_;
+  int64_t next_watch_ ABSL_GUARDED_BY(watch_mutex_) = 1;
+  std::map<int64_t, std::function<void()>> watches_ ABSL_GUARDED_BY(watch_mutex_);
+};
+
+}  // namespace sluice

@@ -1,0 +1,18 @@
+// Session rows: the sessions of a node as an operator reads them, newest first.
+#pragma once
+
+#include "absl/status/statusor.h"
+#include "sluice/v1/sync_service.pb.h"
+#include "storage/catalog.h"
+
+namespace sluice {
+
+// Errors: INVALID_ARGUMENT a bad page token.
+absl::StatusOr<v1::ListSessionsResponse> ListSessions(const CatalogReader& reader,
+                                                      const v1::ListSessionsRequest& request);
+
+// Errors: NOT_FOUND ITEM_NOT_FOUND no such session; INVALID_ARGUMENT the id is none.
+absl::StatusOr<v1::GetSessionResponse> GetSession(const CatalogReader& reader,
+                                                  const v1::GetSessionRequest& request);
+
+}  // namespace sluice
