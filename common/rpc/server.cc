@@ -1,5 +1,6 @@
 #include "common/rpc/server.h"
 
+#include <grpc/grpc.h>
 #include <grpcpp/security/server_credentials.h>
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
@@ -53,6 +54,8 @@ void PrepareProcess() {
   constexpr int kKeepWhatIsSet = 0;
   setenv("GRPC_EXPERIMENTS", "flow_control_fixes,memory_pressure_controller", kKeepWhatIsSet);
   std::signal(SIGPIPE, SIG_IGN);
+  // Never undone: the last user's grpc_shutdown may wait ten seconds for its own threads.
+  grpc_init();
 }
 
 // Each listener has a gRPC server of its own: that is how a call knows what its listener grants.

@@ -19,8 +19,8 @@
 
 namespace sluice {
 
-// To be called first in `main`, before any thread exists: chooses gRPC's experiments and ignores
-// SIGPIPE.
+// To be called first in `main`, of callers too, before any thread exists: chooses gRPC's
+// experiments, starts gRPC for as long as the process lives, and ignores SIGPIPE.
 void PrepareProcess();
 
 // One call that has ended.

@@ -74,6 +74,7 @@ class SizingConversation
 class ServedRouterTest : public ::testing::Test {
  protected:
   ServedRouterTest() {
+    PrepareProcess();
     char name[] = "/tmp/sluice-rpc-XXXXXX";
     folder_ = mkdtemp(name);
     AddMethods();
