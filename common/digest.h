@@ -1,4 +1,4 @@
-// Digest: a SHA-256 value. It names content, proves a record's bytes and is the unit of every comparison between nodes.
+// Digest: a SHA-256 value; names content, proves a record's bytes, is the unit of comparisons.
 #pragma once
 
 #include <array>

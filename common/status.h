@@ -12,7 +12,7 @@
 
 namespace sluice {
 
-// Puts "`context`: " in front of the message of a failure and keeps its code and payloads. Leaves OK alone.
+// Puts "`context`: " in front of a failure's message and keeps code and payloads. Leaves OK alone.
 absl::Status Annotate(const absl::Status& status, absl::string_view context);
 
 }  // namespace sluice
@@ -28,7 +28,7 @@ absl::Status Annotate(const absl::Status& status, absl::string_view context);
     }                                                                  \
   } while (false)
 
-// Assigns the value of `expr`, an absl::StatusOr, to `lhs`, or returns its failure from the enclosing function.
+// Assigns the value of `expr`, an absl::StatusOr, to `lhs`, or returns its failure.
 #define ASSIGN_OR_RETURN(lhs, expr) \
   SLUICE_ASSIGN_OR_RETURN_(SLUICE_STATUS_CONCAT_(sluice_status_or_, __LINE__), lhs, expr)
 #define SLUICE_ASSIGN_OR_RETURN_(result, lhs, expr) \

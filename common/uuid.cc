@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "absl/strings/str_cat.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
 
 namespace sluice {
 
@@ -24,8 +24,9 @@ Uuid Uuid::FromName(const Uuid& name_space, absl::string_view name) {
 absl::StatusOr<Uuid> Uuid::Parse(absl::string_view text) {
   Uuid id;
   if (text.size() != 36 || uuid_parse(std::string(text).c_str(), id.bytes_.data()) != 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "\"", absl::CEscape(text.substr(0, 64)), "\" is not a UUID (8-4-4-4-12 hexadecimal digits)"));
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", absl::CEscape(text.substr(0, 64)),
+                     "\" is not a UUID (8-4-4-4-12 hexadecimal digits)"));
   }
   return id;
 }

@@ -21,7 +21,7 @@ class Uuid {
   // A random UUID (version 4) from the system's entropy.
   static Uuid Random();
 
-  // A UUID derived from a name (version 5, RFC 4122 section 4.3): the same name in the same namespace gives the same UUID.
+  // Version 5 (RFC 4122 section 4.3): the same name in the same namespace gives the same UUID.
   static Uuid FromName(const Uuid& name_space, absl::string_view name);
 
   // Errors: INVALID_ARGUMENT `text` is not of the form 8-4-4-4-12 in hexadecimal digits.
