@@ -54,40 +54,13 @@ absl::StatusOr<std::optional<RecordColumns>> FindExpiry(const CatalogReader& rea
   return std::optional<RecordColumns>(*std::move(expiry));
 }
 
-}  // namespace
-
-absl::StatusOr<UpdateStanding> StandingOf(const CatalogReader& reader, const Uuid& update_id) {
-  UpdateStanding standing;
-  ASSIGN_OR_RETURN(std::vector<RecordColumns> revisions, reader.Revisions(update_id));
-  ASSIGN_OR_RETURN(const std::vector<v1::DecisionEntry> entries, reader.Decisions(update_id));
-  for (const v1::DecisionEntry& entry : entries) {
-    StandingDecision decision;
-    ASSIGN_OR_RETURN(decision.decision, UnpackDecision(entry));
-    if (decision.decision.cleared()) continue;
-    ASSIGN_OR_RETURN(decision.stamp, Stamp::FromProto(entry.stamp()));
-    decision.revision = MeantRevision(decision.decision, revisions);
-    standing.decisions.push_back(std::move(decision));
-  }
-  ASSIGN_OR_RETURN(standing.expiry, FindExpiry(reader, update_id));
-  if (!revisions.empty()) standing.current = std::move(revisions.back());
-  standing.state = Judge(standing.decisions);
-  return standing;
-}
-
-absl::StatusOr<WantedFiles> FilesWantedFor(const CatalogReader& reader, const Uuid& update_id,
-                                           const Selection& selection) {
+// Walks from revisions of one update over all that they depend on.
+absl::StatusOr<WantedFiles> WalkClosure(const CatalogReader& reader, const Uuid& update_id,
+                                        std::vector<RecordColumns> open,
+                                        const Selection& selection) {
   WantedFiles wanted;
-  ASSIGN_OR_RETURN(const UpdateStanding standing, StandingOf(reader, update_id));
-  if (!standing.approved()) return wanted;
-
   absl::flat_hash_set<Uuid> visited = {update_id};
   absl::flat_hash_set<std::string> seen_files;
-  std::vector<RecordColumns> open;
-  for (const StandingDecision& decision : standing.decisions) {
-    if (!IsInstall(decision) || !decision.revision.has_value()) continue;
-    ASSIGN_OR_RETURN(RecordColumns revision, reader.GetColumns(*decision.revision));
-    open.push_back(std::move(revision));
-  }
   while (!open.empty() && visited.size() < kClosureMax) {
     const RecordColumns revision = std::move(open.back());
     open.pop_back();
@@ -110,6 +83,45 @@ absl::StatusOr<WantedFiles> FilesWantedFor(const CatalogReader& reader, const Uu
     }
   }
   return wanted;
+}
+
+}  // namespace
+
+absl::StatusOr<UpdateStanding> StandingOf(const CatalogReader& reader, const Uuid& update_id) {
+  UpdateStanding standing;
+  ASSIGN_OR_RETURN(std::vector<RecordColumns> revisions, reader.Revisions(update_id));
+  ASSIGN_OR_RETURN(const std::vector<v1::DecisionEntry> entries, reader.Decisions(update_id));
+  for (const v1::DecisionEntry& entry : entries) {
+    StandingDecision decision;
+    ASSIGN_OR_RETURN(decision.decision, UnpackDecision(entry));
+    if (decision.decision.cleared()) continue;
+    ASSIGN_OR_RETURN(decision.stamp, Stamp::FromProto(entry.stamp()));
+    decision.revision = MeantRevision(decision.decision, revisions);
+    standing.decisions.push_back(std::move(decision));
+  }
+  ASSIGN_OR_RETURN(standing.expiry, FindExpiry(reader, update_id));
+  if (!revisions.empty()) standing.current = std::move(revisions.back());
+  standing.state = Judge(standing.decisions);
+  return standing;
+}
+
+absl::StatusOr<WantedFiles> FilesWantedFor(const CatalogReader& reader, const Uuid& update_id,
+                                           const Selection& selection) {
+  ASSIGN_OR_RETURN(const UpdateStanding standing, StandingOf(reader, update_id));
+  if (!standing.approved()) return WantedFiles();
+  std::vector<RecordColumns> approved;
+  for (const StandingDecision& decision : standing.decisions) {
+    if (!IsInstall(decision) || !decision.revision.has_value()) continue;
+    ASSIGN_OR_RETURN(RecordColumns revision, reader.GetColumns(*decision.revision));
+    approved.push_back(std::move(revision));
+  }
+  return WalkClosure(reader, update_id, std::move(approved), selection);
+}
+
+absl::StatusOr<WantedFiles> ClosureOf(const CatalogReader& reader, const RecordKey& revision,
+                                      const Selection& selection) {
+  ASSIGN_OR_RETURN(RecordColumns columns, reader.GetColumns(revision));
+  return WalkClosure(reader, revision.id, {std::move(columns)}, selection);
 }
 
 std::string ApprovalKey(const Uuid& group_id) {

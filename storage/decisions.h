@@ -53,6 +53,10 @@ struct WantedFiles {
 absl::StatusOr<WantedFiles> FilesWantedFor(const CatalogReader& reader, const Uuid& update_id,
                                            const Selection& selection);
 
+// The files of a revision and all that it needs, whatever is decided about it.
+absl::StatusOr<WantedFiles> ClosureOf(const CatalogReader& reader, const RecordKey& revision,
+                                      const Selection& selection);
+
 // The key of the decision to approve for a group, as in "approve/<uuid>".
 std::string ApprovalKey(const Uuid& group_id);
 // The group in an approval's key; none for another kind of decision.

@@ -1,0 +1,62 @@
+#include "upstream/audit.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "common/status.h"
+#include "google/protobuf/util/time_util.h"
+#include "storage/catalog_keys.h"
+#include "upstream/page.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kEntriesMax = 1 << 20;
+
+}  // namespace
+
+Audit::Audit(Catalog& catalog, Clock& clock) : catalog_(catalog), clock_(clock) {
+  const auto rows = catalog_.Read().ListRows<v1::AuditEntry>(Family::kAudit, "", "", kEntriesMax);
+  MutexLock lock(mutex_);
+  if (rows.ok() && !rows->empty()) last_id_ = rows->back().second.entry_id();
+}
+
+void Audit::Add(const CallContext& context, absl::string_view action, absl::string_view subject,
+                absl::string_view detail, CatalogChange& change) {
+  v1::AuditEntry entry;
+  {
+    MutexLock lock(mutex_);
+    entry.set_entry_id(++last_id_);
+  }
+  *entry.mutable_at() =
+      google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(clock_.Now()));
+  entry.set_actor(ActorOf(context));
+  entry.set_action(std::string(action));
+  entry.set_subject(std::string(subject));
+  entry.set_detail(std::string(detail));
+  change.PutRow(Family::kAudit, EncodeSeq(entry.entry_id()), entry);
+}
+
+absl::StatusOr<v1::ListAuditEntriesResponse> Audit::List(
+    const v1::ListAuditEntriesRequest& request) const {
+  ASSIGN_OR_RETURN(const Page page, PageOf(request));
+  ASSIGN_OR_RETURN(auto rows, catalog_.Read().ListRows<v1::AuditEntry>(Family::kAudit, "",
+                                                                       page.after, kEntriesMax));
+  v1::ListAuditEntriesResponse response;
+  for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
+    if (response.entries_size() == page.size) {
+      response.set_next_page_token(PageToken(std::prev(row)->first));
+      break;
+    }
+    *response.add_entries() = std::move(row->second);
+  }
+  return response;
+}
+
+std::string ActorOf(const CallContext& context) {
+  return absl::StrCat(context.local_identity, ", unverified (",
+                      absl::StrJoin(context.roles.Names(), ", "), ")");
+}
+
+}  // namespace sluice

@@ -1,0 +1,39 @@
+// Audit: who decided what at this node, one entry a change, in the same commit as the change
+// itself.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "common/clock.h"
+#include "common/mutex.h"
+#include "common/rpc/call_context.h"
+#include "sluice/v1/maintenance_service.pb.h"
+#include "storage/catalog.h"
+
+namespace sluice {
+
+class Audit {
+ public:
+  Audit(Catalog& catalog, Clock& clock);
+
+  // Adds an entry to `change`. `subject` is what it is done to, `detail` what else matters.
+  void Add(const CallContext& context, absl::string_view action, absl::string_view subject,
+           absl::string_view detail, CatalogChange& change);
+
+  // Newest first.
+  absl::StatusOr<v1::ListAuditEntriesResponse> List(
+      const v1::ListAuditEntriesRequest& request) const;
+
+ private:
+  Catalog& catalog_;
+  Clock& clock_;
+  Mutex mutex_;
+  uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// How the audit names a caller, as in "local:127.0.0.1:8530, unverified (administrator, viewer)".
+std::string ActorOf(const CallContext& context);
+
+}  // namespace sluice
