@@ -1,10 +1,37 @@
-#include "downstream/sync_schedule.h"
+#include "common/schedule.h"
 
 #include <algorithm>
+#include <string>
+#include <utility>
 
 #include "absl/random/distributions.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
+#include "google/protobuf/util/time_util.h"
 
 namespace sluice {
+namespace {
+
+absl::Duration ToDuration(const google::protobuf::Duration& duration) {
+  return absl::Nanoseconds(google::protobuf::util::TimeUtil::DurationToNanoseconds(duration));
+}
+
+}  // namespace
+
+SyncScheduleOptions ScheduleFrom(const config::v1::Schedule& schedule) {
+  SyncScheduleOptions options;
+  if (schedule.has_times_a_day()) options.times_a_day = schedule.times_a_day();
+  const std::pair<std::string, std::string> clock = absl::StrSplit(schedule.first_at(), ':');
+  int hours = 0;
+  int minutes = 0;
+  if (absl::SimpleAtoi(clock.first, &hours) && absl::SimpleAtoi(clock.second, &minutes)) {
+    options.first_at = absl::Hours(hours) + absl::Minutes(minutes);
+  }
+  if (schedule.has_jitter()) options.jitter = ToDuration(schedule.jitter());
+  if (schedule.has_retry_interval()) options.retry_interval = ToDuration(schedule.retry_interval());
+  if (schedule.has_retries()) options.retries = schedule.retries();
+  return options;
+}
 
 absl::Time NextScheduled(absl::Time now, const SyncScheduleOptions& options,
                          absl::BitGenRef random) {

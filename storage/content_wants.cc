@@ -1,4 +1,4 @@
-#include "downstream/content_wants.h"
+#include "storage/content_wants.h"
 
 #include <algorithm>
 #include <utility>
@@ -6,7 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/status.h"
-#include "downstream/sync_schedule.h"
+#include "common/schedule.h"
 #include "storage/decisions.h"
 
 namespace sluice {

@@ -1,4 +1,4 @@
-// Sync schedule: when to synchronise next. Pure.
+// Schedule: when to synchronise next. Pure.
 //
 // Times a day at equal distances from a first one, each put off by a random jitter. When the other
 // side is unavailable at a scheduled time, a few more attempts follow at an interval (Microsoft's
@@ -8,6 +8,7 @@
 
 #include "absl/random/bit_gen_ref.h"
 #include "absl/time/time.h"
+#include "sluice/config/v1/daemon.pb.h"
 
 namespace sluice {
 
@@ -19,6 +20,9 @@ struct SyncScheduleOptions {
   int retries = 2;
   absl::TimeZone time_zone = absl::LocalTimeZone();
 };
+
+// What a checked configuration says. `first_at` is "HH:MM".
+SyncScheduleOptions ScheduleFrom(const config::v1::Schedule& schedule);
 
 // The next scheduled time after `now`; infinite future when there is none.
 absl::Time NextScheduled(absl::Time now, const SyncScheduleOptions& options,

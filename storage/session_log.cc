@@ -1,4 +1,4 @@
-#include "downstream/session_log.h"
+#include "storage/session_log.h"
 
 #include <utility>
 #include <vector>
