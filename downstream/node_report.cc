@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "common/status.h"
-#include "storage/content_wants.h"
 #include "google/protobuf/util/time_util.h"
 #include "sluice/v1/sync_service.pb.h"
 #include "sluice/v1/tree_service.pb.h"
+#include "storage/content_wants.h"
 #include "storage/selection.h"
 
 namespace sluice {

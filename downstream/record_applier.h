@@ -13,9 +13,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
-#include "storage/session_log.h"
 #include "sluice/v1/replication_service.pb.h"
 #include "storage/catalog.h"
+#include "storage/session_log.h"
 
 namespace sluice {
 

@@ -150,6 +150,10 @@ void SyncDriver::Do(const EngineAction& action) {
           if (answers_.size() > kAnswersMax) answers_.clear();
           answers_[*digest] = wanted.answer;
         } else {
+          if constexpr (std::is_same_v<Action, CallReport>) {
+            MutexLock lock(mutex_);
+            reported_ = wanted.request.nodes(0);
+          }
           calls_->Do(wanted);
         }
       },
@@ -162,6 +166,23 @@ SyncSnapshot SyncDriver::Snapshot() const {
 }
 
 absl::StatusOr<v1::HelloRequest> SyncDriver::MakeHello() const { return engine_.MakeHello(); }
+
+absl::StatusOr<v1::NodeStatus> SyncDriver::Status() const {
+  v1::NodeStatus status;
+  {
+    MutexLock lock(mutex_);
+    status = reported_;
+  }
+  const CatalogReader reader = catalog_.Read();
+  ASSIGN_OR_RETURN(const stored::v1::StoreState state, reader.State());
+  status.set_node_id(state.node_id());
+  status.set_name(engine_.node().name);
+  status.set_mode(engine_.node().mode);
+  status.set_release(engine_.node().release);
+  *status.mutable_epoch() = state.epoch();
+  status.set_head_seq(state.head_seq());
+  return status;
+}
 
 int64_t SyncDriver::Watch(std::function<void()> changed) {
   MutexLock lock(watch_mutex_);

@@ -52,6 +52,8 @@ class SyncDriver {
   void Post(EngineEvent event);
   SyncSnapshot Snapshot() const;
   absl::StatusOr<v1::HelloRequest> MakeHello() const;
+  // What this node says of itself.
+  absl::StatusOr<v1::NodeStatus> Status() const;
 
   // Calls `changed`, from the driver's thread, whenever the snapshot changed, or a wanted file's
   // state did. `Unwatch` waits for a call under way.
@@ -82,6 +84,7 @@ class SyncDriver {
   absl::Time timer_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   SyncSnapshot snapshot_ ABSL_GUARDED_BY(mutex_);
+  v1::NodeStatus reported_ ABSL_GUARDED_BY(mutex_);  // As last reported.
   absl::flat_hash_map<Digest, v1::ContentAnswer> answers_ ABSL_GUARDED_BY(mutex_);
 
   Mutex watch_mutex_;

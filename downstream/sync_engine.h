@@ -15,15 +15,15 @@
 #include "absl/random/bit_gen_ref.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "storage/content_wants.h"
+#include "common/schedule.h"
 #include "downstream/engine_events.h"
 #include "downstream/node_report.h"
 #include "downstream/reconciler.h"
 #include "downstream/record_applier.h"
-#include "storage/session_log.h"
-#include "common/schedule.h"
 #include "storage/catalog.h"
+#include "storage/content_wants.h"
 #include "storage/selection.h"
+#include "storage/session_log.h"
 
 namespace sluice {
 
@@ -48,6 +48,7 @@ class SyncEngine {
   // Introduces this node: what `Hello` says.
   absl::StatusOr<v1::HelloRequest> MakeHello() const;
 
+  const NodeFacts& node() const { return options_.node; }
   bool watching() const { return state_ == State::kWatching; }
   bool session_running() const { return sessions_.running(); }
   absl::Time next_sync() const { return next_sync_; }

@@ -1,0 +1,156 @@
+// sluice-downstreamd: a node that follows another and serves with the very code that the root
+// serves with.
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "common/errors.h"
+#include "common/process.h"
+#include "common/release.h"
+#include "common/rpc/channel.h"
+#include "common/status.h"
+#include "downstream/parity_service.h"
+#include "downstream/refused_publishing.h"
+#include "downstream/relayed_content.h"
+#include "downstream/sync_driver.h"
+#include "downstream/sync_service.h"
+#include "google/protobuf/util/time_util.h"
+#include "storage/session_conditions.h"
+#include "upstream/serving_node.h"
+
+namespace sluice {
+namespace {
+
+absl::Duration ToDuration(const google::protobuf::Duration& duration) {
+  return absl::Nanoseconds(google::protobuf::util::TimeUtil::DurationToNanoseconds(duration));
+}
+
+SyncEngineOptions EngineOptions(const config::v1::DownstreamDaemon& config) {
+  const config::v1::UpstreamLink& upstream = config.upstream();
+  SyncEngineOptions options;
+  options.node = {config.node().name(), v1::NODE_MODE_REPLICA, std::string(Release())};
+  options.peer = upstream.target();
+  options.schedule = ScheduleFrom(upstream.schedule());
+  options.watch = !upstream.has_watch() || upstream.watch();
+  if (upstream.parallel_transfers() > 0) options.parallel_transfers = upstream.parallel_transfers();
+  return options;
+}
+
+UpstreamCallOptions CallOptionsOf(const config::v1::DownstreamDaemon& config) {
+  UpstreamCallOptions options;
+  if (config.upstream().has_stall_timeout()) {
+    options.stall_timeout = ToDuration(config.upstream().stall_timeout());
+  }
+  options.parallel_transfers = EngineOptions(config).parallel_transfers;
+  return options;
+}
+
+// Relayed content behind the interface that serving asks: the one place where the two roles meet.
+class RelayedDemand : public ContentDemand {
+ public:
+  explicit RelayedDemand(RelayedContent& relay) : relay_(relay) {}
+  v1::ContentAnswer Want(const Digest& digest) override { return relay_.Want(digest); }
+  int64_t Watch(std::function<void()> wake) override { return relay_.Watch(std::move(wake)); }
+  void Unwatch(int64_t handle) override { relay_.Unwatch(handle); }
+
+ private:
+  RelayedContent& relay_;
+};
+
+// A new store begins with the subscription of the configuration.
+absl::Status SetInitialSubscription(const config::v1::DownstreamDaemon& config, Catalog& catalog) {
+  const bool set =
+      catalog.Read().GetRow<v1::Subscription>(Family::kSettings, kSubscriptionSetting).ok();
+  if (set) return absl::OkStatus();
+  CatalogChange change;
+  change.PutRow(Family::kSettings, kSubscriptionSetting, config.initial_subscription());
+  return catalog.Commit(change).status();
+}
+
+class DownstreamDaemon : public RunningDaemon {
+ public:
+  static absl::StatusOr<std::unique_ptr<RunningDaemon>> Start(
+      const config::v1::DownstreamDaemon& config, Log& log) {
+    ASSIGN_OR_RETURN(std::unique_ptr<StateDirectory> state,
+                     StateDirectory::Open(PathsOf(config.node())));
+    RETURN_IF_ERROR(SetInitialSubscription(config, state->catalog()));
+    ASSIGN_OR_RETURN(std::unique_ptr<Channel> upstream,
+                     Channel::Create(config.upstream().target()));
+    auto daemon =
+        std::make_unique<DownstreamDaemon>(config, std::move(state), std::move(upstream), log);
+    daemon->sync_service_.AddTo(daemon->node_.router());
+    daemon->parity_.AddTo(daemon->node_.router());
+    AddRefusedPublishing(config.upstream().target(), daemon->node_.router());
+    daemon->node_.health().Set("sluice.sync", true);
+    daemon->node_.health().Set("sluice.content", true);
+    RETURN_IF_ERROR(daemon->node_.Listen());
+    daemon->driver_.Start();
+    return daemon;
+  }
+
+  DownstreamDaemon(const config::v1::DownstreamDaemon& config,
+                   std::unique_ptr<StateDirectory> state, std::unique_ptr<Channel> upstream,
+                   Log& log)
+      : state_(std::move(state)),
+        upstream_(std::move(upstream)),
+        audit_(state_->catalog(), clock_),
+        driver_(EngineOptions(config), CallOptionsOf(config), state_->catalog(), state_->content(),
+                *upstream_, clock_, log),
+        relay_(driver_, state_->content()),
+        demand_(relay_),
+        sync_service_(driver_, state_->catalog()),
+        parity_(state_->catalog(), state_->content(), *upstream_, clock_,
+                {.hello = [this] { return driver_.MakeHello(); },
+                 .timeout = CallOptionsOf(config).stall_timeout,
+                 .start_sync = [this] { driver_.Post(SyncRequested{v1::SYNC_TRIGGER_OPERATOR}); },
+                 .refetch = [this](const Digest& file) { driver_.Post(ContentLost{file}); }}),
+        node_(*state_, audit_, demand_, clock_, log,
+              {.config = config.node(),
+               .upstream_target = config.upstream().target(),
+               .on_report = [this] { driver_.Post(ReportDue{}); },
+               .on_subscription =
+                   [this] { driver_.Post(SyncRequested{v1::SYNC_TRIGGER_SUBSCRIPTION}); },
+               .refetch =
+                   [this](const Digest& file) {
+                     driver_.Post(ContentLost{file});
+                     return true;
+                   },
+               .conditions = [this] { return SessionConditions(state_->catalog().Read()); },
+               .self = [this] { return driver_.Status(); }}) {}
+
+  std::vector<ListeningAddress> Addresses() const override { return node_.Addresses(); }
+
+  void Drain(absl::Time deadline) override {
+    node_.Drain(deadline);
+    driver_.Stop();
+  }
+
+ private:
+  SystemClock clock_;
+  std::unique_ptr<StateDirectory> state_;
+  std::unique_ptr<Channel> upstream_;
+  Audit audit_;
+  SyncDriver driver_;
+  RelayedContent relay_;
+  RelayedDemand demand_;
+  SyncService sync_service_;
+  ParityService parity_;
+  ServingNode node_;
+};
+
+}  // namespace
+}  // namespace sluice
+
+int main(int argc, char** argv) {
+  using sluice::config::v1::DownstreamDaemon;
+  sluice::PrepareProcess();
+  return sluice::RunDaemon<DownstreamDaemon>(
+      argc, argv,
+      {.name = "sluice-downstreamd",
+       .summary = "A node of a Sluice tree that follows another and serves those below.",
+       .init = [](const DownstreamDaemon& config,
+                  sluice::Log&) { return sluice::InitState(config.node()); },
+       .recover = [](const DownstreamDaemon& config,
+                     sluice::Log&) { return sluice::RecoverState(config.node()); },
+       .start = sluice::DownstreamDaemon::Start});
+}

@@ -1,0 +1,85 @@
+#include "upstream/serving_node.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/rpc/reflection.h"
+#include "common/status.h"
+#include "upstream/serving_methods.h"
+
+namespace sluice {
+
+ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& demand, Clock& clock,
+                         Log& /*log*/, Options options)
+    : options_(std::move(options)),
+      replication_(state.catalog(), clock,
+                   {.node_name = options_.config.name(), .on_report = options_.on_report}),
+      content_(state.content(), demand, clock),
+      catalog_service_(state.catalog(), state.content()),
+      policy_service_(state.catalog(), audit,
+                      {.decisions = options_.decisions,
+                       .upstream_target = options_.upstream_target,
+                       .on_subscription = options_.on_subscription}),
+      tree_service_(state.catalog(), clock,
+                    {.upstream_target = options_.upstream_target, .self = options_.self}),
+      maintenance_service_(state.content(), audit,
+                           {.refetch = options_.refetch, .conditions = options_.conditions}) {
+  AddReplicationMethods(replication_, router_);
+  AddContentMethods(content_, clock, router_);
+  catalog_service_.AddTo(router_);
+  policy_service_.AddTo(router_);
+  tree_service_.AddTo(router_);
+  maintenance_service_.AddTo(router_);
+  health_.AddTo(router_);
+  AddReflection(router_);
+}
+
+absl::Status ServingNode::Listen() {
+  std::vector<ListenAddress> listeners;
+  for (const config::v1::Listener& listener : options_.config.listeners()) {
+    ListenAddress address;
+    address.address = listener.address();
+    const std::vector<std::string> names(listener.roles().begin(), listener.roles().end());
+    ASSIGN_OR_RETURN(address.roles, RoleSet::FromNames(names));
+    // Whoever may look may connect to a socket that only lets look (design, section 6).
+    if (address.roles == RoleSet{Role::kViewer}) address.unix_mode = 0666;
+    listeners.push_back(std::move(address));
+  }
+  ServerOptions server;
+  server.health = &health_;
+  ASSIGN_OR_RETURN(server_, Server::Start(router_, server, listeners));
+  std::vector<std::string> addresses;
+  for (const ListenAddress& address : server_->addresses()) addresses.push_back(address.address);
+  tree_service_.SetListeners(std::move(addresses));
+  health_.Set("", true);
+  return absl::OkStatus();
+}
+
+std::vector<ListeningAddress> ServingNode::Addresses() const {
+  std::vector<ListeningAddress> addresses;
+  for (const ListenAddress& address : server_->addresses()) {
+    addresses.push_back({address.roles.Names(), address.address});
+  }
+  return addresses;
+}
+
+void ServingNode::Drain(absl::Time deadline) { server_->Drain(deadline); }
+
+StatePaths PathsOf(const config::v1::Node& config) {
+  return {config.state_dir(), config.content_dir()};
+}
+
+absl::StatusOr<std::string> InitState(const config::v1::Node& config) {
+  SystemClock clock;
+  ASSIGN_OR_RETURN(const Uuid node, StateDirectory::Init(PathsOf(config), clock));
+  return absl::StrCat("made node ", node.ToString(), " in ", config.state_dir());
+}
+
+absl::StatusOr<std::string> RecoverState(const config::v1::Node& config) {
+  SystemClock clock;
+  RETURN_IF_ERROR(StateDirectory::Recover(PathsOf(config), clock));
+  return absl::StrCat("began a new epoch in ", config.state_dir());
+}
+
+}  // namespace sluice

@@ -1,0 +1,80 @@
+// Serving node: what every node serves, wired together: replication, content, catalog, policy,
+// tree, maintenance.
+//
+// The root and a node in the middle differ only in who decides, where files come from, and what
+// synchronises them; those come from outside.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/process.h"
+#include "common/rpc/health.h"
+#include "common/rpc/router.h"
+#include "common/rpc/server.h"
+#include "sluice/config/v1/daemon.pb.h"
+#include "storage/state_directory.h"
+#include "upstream/audit.h"
+#include "upstream/catalog_service.h"
+#include "upstream/content_demand.h"
+#include "upstream/content_server.h"
+#include "upstream/maintenance_service.h"
+#include "upstream/policy_service.h"
+#include "upstream/replication_server.h"
+#include "upstream/tree_service.h"
+
+namespace sluice {
+
+class ServingNode {
+ public:
+  struct Options {
+    config::v1::Node config;
+    std::string upstream_target;         // Empty at the root.
+    DecisionMaker* decisions = nullptr;  // Null where decisions come from above.
+    std::function<void()> on_report;
+    std::function<void()> on_subscription;
+    std::function<bool(const Digest&)> refetch;
+    std::function<std::vector<v1::Condition>()> conditions;
+    std::function<absl::StatusOr<v1::NodeStatus>()> self;
+  };
+
+  // All references must outlive the node.
+  ServingNode(StateDirectory& state, Audit& audit, ContentDemand& demand, Clock& clock, Log& log,
+              Options options);
+
+  // For methods that are not everybody's. Before `Listen`.
+  Router& router() { return router_; }
+  HealthBoard& health() { return health_; }
+
+  // Errors: those of Server::Start.
+  absl::Status Listen();
+  std::vector<ListeningAddress> Addresses() const;
+  void Drain(absl::Time deadline);
+
+ private:
+  const Options options_;
+  Router router_;
+  HealthBoard health_;
+  ReplicationServer replication_;
+  ContentServer content_;
+  CatalogService catalog_service_;
+  PolicyService policy_service_;
+  TreeService tree_service_;
+  MaintenanceService maintenance_service_;
+  std::unique_ptr<Server> server_;
+};
+
+// Where the configuration says that a node's state is.
+StatePaths PathsOf(const config::v1::Node& config);
+
+// `init` and `recover` of both daemons: what was done, in words.
+absl::StatusOr<std::string> InitState(const config::v1::Node& config);
+absl::StatusOr<std::string> RecoverState(const config::v1::Node& config);
+
+}  // namespace sluice
