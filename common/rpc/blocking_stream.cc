@@ -28,6 +28,7 @@ class BlockingStream : public ClientStream,
     if (options.deadline != absl::InfiniteFuture()) {
       context_.set_deadline(absl::ToChronoTime(options.deadline));
     }
+    context_.set_wait_for_ready(options.wait_for_ready);
     stub_.PrepareBidiStreamingCall(&context_, path, grpc::StubOptions(), this);
     AddHold();  // Until Finish: reads and writes begin outside of callbacks.
     StartCall();

@@ -27,7 +27,7 @@ constexpr absl::Duration kUnaryDeadline = absl::Seconds(60);
 constexpr absl::Duration kKeepaliveTime = absl::Seconds(60);
 constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(20);
 constexpr absl::Duration kReconnectFirst = absl::Milliseconds(100);
-constexpr absl::Duration kReconnectMax = absl::Seconds(5);
+constexpr absl::Duration kReconnectMax = absl::Seconds(1);
 
 int Milliseconds(absl::Duration duration) {
   return static_cast<int>(absl::ToInt64Milliseconds(duration));
@@ -108,6 +108,7 @@ class Channel::Impl {
                                     ? absl::Now() + kUnaryDeadline
                                     : options.deadline;
     context.set_deadline(absl::ToChronoTime(deadline));
+    context.set_wait_for_ready(options.wait_for_ready);
     const grpc::ByteBuffer sent = ToByteBuffer(OutMessage{request.SerializeAsString(), nullptr});
     grpc::ByteBuffer received;
     const auto end = std::make_shared<UnaryEnd>();  // Shared with the callback's last moments.

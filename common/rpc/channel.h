@@ -30,6 +30,8 @@ struct CallOptions {
   absl::Time deadline = absl::InfiniteFuture();
   // A blocking stream ends with UPSTREAM_STALLED when its next message takes longer.
   absl::Duration progress_timeout = absl::InfiniteDuration();
+  // Waits for a connection, until the deadline, where a call else fails at once.
+  bool wait_for_ready = false;
   // Cancels the call when a stop is requested.
   std::stop_token stop;
 };

@@ -24,6 +24,7 @@ class Subscription : public StreamHandle,
     if (options.deadline != absl::InfiniteFuture()) {
       context_.set_deadline(absl::ToChronoTime(options.deadline));
     }
+    context_.set_wait_for_ready(options.wait_for_ready);
     stub_.PrepareBidiStreamingCall(&context_, path, grpc::StubOptions(), this);
     sent_ = ToByteBuffer(OutMessage{request.SerializeAsString(), nullptr});
     StartWriteLast(&sent_, grpc::WriteOptions());

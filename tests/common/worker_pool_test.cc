@@ -10,16 +10,16 @@ namespace sluice {
 namespace {
 
 TEST(WorkerPoolTest, RunsWhatIsSubmitted) {
-  WorkerPool pool(2);
   std::promise<int> ran;
+  WorkerPool pool(2);
   pool.Submit([&ran] { ran.set_value(7); });
   EXPECT_EQ(ran.get_future().get(), 7);
 }
 
 TEST(WorkerPoolTest, RunsAsMuchAtOnceAsItHasThreads) {
-  WorkerPool pool(2);
   std::promise<void> first_runs;
   std::promise<void> release;
+  WorkerPool pool(2);
   pool.Submit([&] {
     first_runs.set_value();
     release.get_future().wait();
@@ -45,8 +45,8 @@ TEST(WorkerPoolTest, RunsDelayedTasksInTheOrderOfTheirTimes) {
 }
 
 TEST(WorkerPoolTest, RunsAtOnceWhatIsOverdue) {
-  WorkerPool pool(1);
   std::promise<void> ran;
+  WorkerPool pool(1);
   pool.SubmitAt(absl::InfinitePast(), [&ran] { ran.set_value(); });
   ran.get_future().wait();
 }
