@@ -28,7 +28,9 @@ class Conversation {
   // The answers to one message, in order; a failure ends the call.
   virtual absl::StatusOr<std::vector<Res>> OnMessage(const Req& request) = 0;
 
-  // The caller is done: the last answers. A client stream answers with exactly one here.
+  // The caller is done: the last answers. A client stream answers with exactly one here. A caller
+  // that was lost may look like one that is done, so whether everything came is judged by what
+  // came.
   virtual absl::StatusOr<std::vector<Res>> OnEnd() { return std::vector<Res>(); }
 };
 

@@ -81,7 +81,7 @@ class Echo : public MessageExchange {
 class CallDriverTest : public ::testing::Test {
  protected:
   std::shared_ptr<CallDriver> Start(std::unique_ptr<MessageExchange> exchange,
-                                    CallDriver::Options options = {}) {
+                                    CallDriver::Options options = CallDriver::Options()) {
     options.on_released = [this] { released_.set_value(); };
     auto driver = std::make_shared<CallDriver>(transport_, pool_, std::move(options));
     driver->Start(std::move(exchange));
@@ -90,7 +90,7 @@ class CallDriverTest : public ::testing::Test {
   }
 
   // A server stream that has got its request and waits.
-  std::shared_ptr<CallDriver> StartScripted(CallDriver::Options options = {}) {
+  std::shared_ptr<CallDriver> StartScripted(CallDriver::Options options = CallDriver::Options()) {
     auto exchange = std::make_unique<SourceExchange<v1::WatchSyncRequest>>(
         CallContext(),
         [this](const CallContext&,
