@@ -1,0 +1,65 @@
+#include "cli/raw/json_values.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "common/status.h"
+#include "google/protobuf/util/json_util.h"
+
+namespace sluice {
+
+absl::StatusOr<std::vector<std::string>> SplitJsonValues(absl::string_view text) {
+  std::vector<std::string> values;
+  std::string value;
+  int depth = 0;
+  bool in_string = false;
+  bool escaped = false;
+  const auto finish = [&] {
+    if (!value.empty()) values.push_back(std::exchange(value, std::string()));
+  };
+  for (const char c : text) {
+    const bool blank = absl::ascii_isspace(static_cast<unsigned char>(c));
+    if (!in_string && depth == 0 && blank) {
+      finish();
+      continue;
+    }
+    value.push_back(c);
+    if (in_string) {
+      in_string = escaped || c != '"';
+      escaped = !escaped && c == '\\';
+    } else if (c == '"') {
+      in_string = true;
+    } else if (c == '{' || c == '[') {
+      ++depth;
+    } else if (c == '}' || c == ']') {
+      if (--depth == 0) finish();
+    }
+  }
+  if (in_string || depth > 0) return absl::InvalidArgumentError("unexpected EOF");
+  finish();
+  return values;
+}
+
+absl::StatusOr<std::string> ToIndentedJson(const google::protobuf::Message& message,
+                                           bool emit_defaults) {
+  google::protobuf::util::JsonPrintOptions options;
+  options.add_whitespace = true;
+  options.always_print_primitive_fields = emit_defaults;
+  std::string json;
+  const auto status = google::protobuf::util::MessageToJsonString(message, &json, options);
+  if (!status.ok()) return absl::InvalidArgumentError(std::string(status.message()));
+  // The library indents by one blank; line breaks inside of strings are escaped, so every line
+  // begins with indentation.
+  std::string indented;
+  for (const absl::string_view line :
+       absl::StrSplit(absl::StripTrailingAsciiWhitespace(json), '\n')) {
+    const size_t blanks = std::min(line.find_first_not_of(' '), line.size());
+    absl::StrAppend(&indented, indented.empty() ? "" : "\n", std::string(blanks, ' '), line);
+  }
+  return indented;
+}
+
+}  // namespace sluice

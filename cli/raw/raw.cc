@@ -1,0 +1,281 @@
+#include "cli/raw/raw.h"
+
+#include <algorithm>
+#include <iterator>
+#include <memory>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "absl/time/clock.h"
+#include "cli/raw/describe.h"
+#include "cli/raw/json_values.h"
+#include "cli/raw/raw_flags.h"
+#include "cli/raw/reflection_client.h"
+#include "common/release.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/wire_status.h"
+#include "common/status.h"
+#include "google/protobuf/dynamic_message.h"
+#include "google/protobuf/util/json_util.h"
+#include "google/rpc/status.pb.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kUsageError = 2;
+constexpr int kRpcErrorBase = 64;
+
+// grpc-go's names of the codes, which scripts match on.
+constexpr const char* kCodeNames[] = {
+    "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+    "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+    "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
+    "DataLoss", "Unauthenticated"};
+
+// One command line on its way.
+class RawCommand {
+ public:
+  RawCommand(RawFlags flags, std::istream& in, std::ostream& out, std::ostream& err)
+      : flags_(std::move(flags)), in_(in), out_(out), err_(err) {}
+
+  int Run() {
+    std::vector<std::string>& words = flags_.positionals;
+    if (words.empty()) return Usage("Too few arguments.");
+    const std::string address = words.front();
+    words.erase(words.begin());
+    if (address == "list" || address == "describe") return Usage("No host:port specified.");
+    if (words.empty()) return Usage("Too few arguments.");
+    const bool list_or_describe = words[0] == "list" || words[0] == "describe";
+    if (words.size() > (list_or_describe ? 2U : 1U)) return Usage("Too many arguments.");
+    if (const absl::Status dialled = Dial(address); !dialled.ok()) {
+      return Fail(
+          absl::StrCat("Failed to dial target host \"", address, "\": ", dialled.message()));
+    }
+    const std::string symbol = words.size() == 2 ? words[1] : "";
+    if (words[0] == "list") return List(symbol);
+    if (words[0] == "describe") return Describe(symbol);
+    return Invoke(words[0]);
+  }
+
+ private:
+  int Usage(absl::string_view message) {
+    err_ << message << "\nTry 'sluice -help' for more details.\n";
+    return kUsageError;
+  }
+
+  int Fail(absl::string_view message) {
+    err_ << message << "\n";
+    return 1;
+  }
+
+  absl::Status Dial(const std::string& address) {
+    if (!flags_.plaintext) {
+      return absl::InvalidArgumentError("this release speaks without TLS only; add -plaintext");
+    }
+    std::string target = address;
+    if (flags_.unix_socket && !absl::StartsWith(target, "unix:")) target = "unix:" + target;
+    target = absl::StrReplaceAll(target, {{"unix://", "unix:"}});
+    ChannelOptions options;
+    options.connect_timeout = absl::Seconds(flags_.connect_timeout_seconds);
+    options.user_agent = absl::StrCat("sluice/", Release());
+    ASSIGN_OR_RETURN(channel_, Channel::Create(target, options));
+    if (flags_.max_time_seconds > 0) {
+      call_options_.deadline = absl::Now() + absl::Seconds(flags_.max_time_seconds);
+    }
+    reflection_ = std::make_unique<ReflectionClient>(*channel_, call_options_);
+    return absl::OkStatus();
+  }
+
+  int List(const std::string& service) {
+    if (service.empty()) {
+      const auto names = reflection_->ListServices();
+      if (!names.ok()) {
+        return Fail(absl::StrCat("Failed to list services: ", names.status().message()));
+      }
+      for (const std::string& name : *names) out_ << name << "\n";
+      if (names->empty()) out_ << "(No services)\n";
+      return 0;
+    }
+    const absl::Status loaded = reflection_->Load(service);
+    const auto* descriptor = loaded.ok() ? reflection_->pool().FindServiceByName(service) : nullptr;
+    if (descriptor == nullptr) {
+      return Fail(absl::StrCat("Failed to list methods for service \"", service, "\": ",
+                               loaded.ok() ? absl::StrCat("Symbol not found: ", service)
+                                           : std::string(loaded.message())));
+    }
+    std::vector<std::string> names;
+    for (int i = 0; i < descriptor->method_count(); ++i) {
+      names.push_back(descriptor->method(i)->full_name());
+    }
+    std::sort(names.begin(), names.end());
+    for (const std::string& name : names) out_ << name << "\n";
+    if (names.empty()) out_ << "(No methods)\n";
+    return 0;
+  }
+
+  int Describe(const std::string& symbol) {
+    std::vector<std::string> symbols = {std::string(absl::StripPrefix(symbol, "."))};
+    if (symbol.empty()) {
+      auto names = reflection_->ListServices();
+      if (!names.ok()) {
+        return Fail(absl::StrCat("Failed to list services: ", names.status().message()));
+      }
+      if (names->empty()) return Fail("Server returned an empty list of exposed services");
+      symbols = *std::move(names);
+    }
+    for (const std::string& name : symbols) {
+      const absl::Status loaded = reflection_->Load(name);
+      const absl::StatusOr<std::string> text =
+          loaded.ok() ? DescribeSymbol(reflection_->pool(), name) : loaded;
+      if (!text.ok()) {
+        return Fail(
+            absl::StrCat("Failed to resolve symbol \"", name, "\": ", text.status().message()));
+      }
+      out_ << *text;
+      const auto* message = reflection_->pool().FindMessageTypeByName(name);
+      if (flags_.msg_template && message != nullptr) {
+        out_ << "\nMessage template:\n" << MessageTemplate(*message) << "\n";
+      }
+    }
+    return 0;
+  }
+
+  int Invoke(const std::string& name) {
+    const size_t split = name.find('/') == std::string::npos ? name.rfind('.') : name.rfind('/');
+    const std::string context = absl::StrCat("Error invoking method \"", name, "\": ");
+    if (split == std::string::npos) {
+      return Fail(absl::StrCat(context, "given method name \"", name,
+                               "\" is not in expected format: 'service/method' or "
+                               "'service.method'"));
+    }
+    const std::string service = name.substr(0, split);
+    const std::string method_name = name.substr(split + 1);
+    const absl::Status loaded = reflection_->Load(service);
+    if (absl::IsNotFound(loaded)) {
+      return Fail(absl::StrCat(context, "target server does not expose service \"", service, "\""));
+    }
+    if (!loaded.ok()) return Fail(absl::StrCat(context, loaded.message()));
+    const auto* descriptor = reflection_->pool().FindServiceByName(service);
+    const auto* method =
+        descriptor == nullptr ? nullptr : descriptor->FindMethodByName(method_name);
+    if (method == nullptr) {
+      return Fail(absl::StrCat(context, "service \"", service,
+                               "\" does not include a method named \"", method_name, "\""));
+    }
+    const auto requests = ReadRequests(*method);
+    if (!requests.ok()) return Fail(absl::StrCat(context, requests.status().message()));
+    return Call(*method, *requests);
+  }
+
+  using Requests = std::vector<std::unique_ptr<google::protobuf::Message>>;
+
+  absl::StatusOr<Requests> ReadRequests(const google::protobuf::MethodDescriptor& method) {
+    std::string text = flags_.data;
+    if (text == "@") {
+      text.assign(std::istreambuf_iterator<char>(in_), std::istreambuf_iterator<char>());
+    }
+    ASSIGN_OR_RETURN(std::vector<std::string> values, SplitJsonValues(text));
+    if (values.empty() && !method.client_streaming()) values.push_back("{}");
+    if (values.size() > 1 && !method.client_streaming()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("method \"", method.full_name(), "\" is a ",
+                       method.server_streaming() ? "server-streaming" : "unary",
+                       " RPC, but request data contained more than 1 message"));
+    }
+    google::protobuf::util::JsonParseOptions options;
+    options.ignore_unknown_fields = flags_.allow_unknown_fields;
+    Requests requests;
+    for (const std::string& value : values) {
+      requests.emplace_back(messages_.GetPrototype(method.input_type())->New());
+      const auto parsed = google::protobuf::util::JsonStringToMessage(
+          value == "null" ? "{}" : value, requests.back().get(), options);
+      if (!parsed.ok()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("error getting request data: ", std::string(parsed.message())));
+      }
+    }
+    return requests;
+  }
+
+  int Call(const google::protobuf::MethodDescriptor& method, const Requests& requests) {
+    const std::string path = absl::StrCat(method.service()->full_name(), "/", method.name());
+    const std::unique_ptr<ClientStream> stream = channel_->Open(path, call_options_);
+    for (const auto& request : requests) {
+      if (!stream->Write(*request)) break;
+    }
+    stream->CloseWrites();
+    const std::unique_ptr<google::protobuf::Message> response(
+        messages_.GetPrototype(method.output_type())->New());
+    while (stream->Read(*response)) {
+      const absl::StatusOr<std::string> json = ToIndentedJson(*response, flags_.emit_defaults);
+      out_ << (json.ok()
+                   ? *json
+                   : absl::StrCat("Failed to format response message: ", json.status().message()))
+           << std::endl;
+    }
+    const absl::Status status = stream->Finish();
+    return status.ok() ? 0 : PrintStatus(status);
+  }
+
+  int PrintStatus(const absl::Status& status) {
+    const WireStatus wire = ToWire(status);
+    google::rpc::Status details;
+    details.ParseFromString(wire.details);
+    details.set_code(wire.code);
+    details.set_message(wire.message);
+    const int exit_code = kRpcErrorBase + wire.code;
+    if (flags_.format_error) {
+      err_ << ToIndentedJson(details, false).value_or("");
+      return exit_code;
+    }
+    const bool known = wire.code >= 0 && wire.code < static_cast<int>(std::size(kCodeNames));
+    err_ << "ERROR:\n  Code: "
+         << (known ? kCodeNames[wire.code] : absl::StrCat("Code(", wire.code, ")"))
+         << "\n  Message: " << wire.message << "\n";
+    if (!details.details().empty()) err_ << "  Details:\n";
+    for (int i = 0; i < details.details_size(); ++i) {
+      const std::string prefix = absl::StrCat("  ", i + 1, ")");
+      const std::string json = ToIndentedJson(details.details(i), false).value_or("{}");
+      err_ << prefix << "\t"
+           << absl::StrReplaceAll(
+                  json, {{"\n", absl::StrCat("\n", std::string(prefix.size(), ' '), "\t")}})
+           << "\n";
+    }
+    return exit_code;
+  }
+
+  RawFlags flags_;
+  std::istream& in_;
+  std::ostream& out_;
+  std::ostream& err_;
+  CallOptions call_options_;
+  std::unique_ptr<Channel> channel_;
+  std::unique_ptr<ReflectionClient> reflection_;
+  google::protobuf::DynamicMessageFactory messages_;
+};
+
+}  // namespace
+
+int RunRaw(const std::vector<std::string>& args, std::istream& in, std::ostream& out,
+           std::ostream& err) {
+  absl::StatusOr<RawFlags> flags = ParseRawFlags(args);
+  if (!flags.ok()) {
+    err << flags.status().message() << "\nTry 'sluice -help' for more details.\n";
+    return kUsageError;
+  }
+  if (flags->help) {
+    err << RawUsage();
+    return 0;
+  }
+  if (flags->version) {
+    err << "sluice " << Release() << "\n";
+    return 0;
+  }
+  return RawCommand(*std::move(flags), in, out, err).Run();
+}
+
+}  // namespace sluice
