@@ -38,6 +38,17 @@ void CallDriver::OnReadEnd() {
   MutexLock lock(mutex_);
   reading_ = false;
   input_ended_ = true;
+  if (options_.end_grace > absl::ZeroDuration()) {
+    end_timer_ = CallAt(absl::Now() + options_.end_grace, &CallDriver::EndInput);
+    return;
+  }
+  end_due_ = true;
+  if (!writing_) Schedule();
+}
+
+void CallDriver::EndInput() {
+  MutexLock lock(mutex_);
+  end_due_ = true;
   if (!writing_) Schedule();
 }
 
@@ -223,6 +234,7 @@ void CallDriver::Finish() {
     last.swap(last_);
     StopTimer(wake_timer_);
     StopTimer(stall_timer_);
+    StopTimer(end_timer_);
     StopTimer(deadline_timer_);
   }
   options_.stop.request_stop();

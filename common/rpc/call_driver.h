@@ -44,6 +44,9 @@ class CallDriver : public std::enable_shared_from_this<CallDriver> {
     bool single_answer = false;  // The first message is also the last one.
     absl::Time deadline = absl::InfiniteFuture();
     absl::Duration stalled_write_timeout = absl::InfiniteDuration();
+    // How long to wait, after the caller's last message, for the news that it is gone. gRPC reports
+    // the end of an upload and the loss of its caller alike, and the loss only then.
+    absl::Duration end_grace = absl::ZeroDuration();
     std::stop_source stop;  // Requested when the call ends.
     // Called once, just before the transport is told to finish.
     std::function<void(const absl::Status&)> on_finished;
@@ -79,6 +82,7 @@ class CallDriver : public std::enable_shared_from_this<CallDriver> {
   bool Write(OutMessage message);
   bool Rest(absl::Time wake_at);
 
+  void EndInput();
   void Wake();
   void CheckStall();
   // Every call of the transport is counted before and followed by this; an end waits for the last.
@@ -89,7 +93,7 @@ class CallDriver : public std::enable_shared_from_this<CallDriver> {
 
   bool HasEnded() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return end_.has_value(); }
   bool HasInput() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return message_.has_value() || (input_ended_ && !end_told_);
+    return message_.has_value() || (end_due_ && !end_told_);
   }
   // Has the pool call `Run`, unless it runs.
   void Schedule() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -111,6 +115,7 @@ class CallDriver : public std::enable_shared_from_this<CallDriver> {
   bool headers_sent_ ABSL_GUARDED_BY(mutex_) = false;
   bool got_message_ ABSL_GUARDED_BY(mutex_) = false;
   bool input_ended_ ABSL_GUARDED_BY(mutex_) = false;  // OnReadEnd has come...
+  bool end_due_ ABSL_GUARDED_BY(mutex_) = false;      // ...the grace is over...
   bool end_told_ ABSL_GUARDED_BY(mutex_) = false;     // ...and the exchange knows.
   std::optional<std::string> message_ ABSL_GUARDED_BY(mutex_);
   int transport_calls_ ABSL_GUARDED_BY(mutex_) = 0;
@@ -123,6 +128,7 @@ class CallDriver : public std::enable_shared_from_this<CallDriver> {
   absl::Time write_began_ ABSL_GUARDED_BY(mutex_);
   WorkerPool::TimerId wake_timer_ ABSL_GUARDED_BY(mutex_) = WorkerPool::kNoTimer;
   WorkerPool::TimerId stall_timer_ ABSL_GUARDED_BY(mutex_) = WorkerPool::kNoTimer;
+  WorkerPool::TimerId end_timer_ ABSL_GUARDED_BY(mutex_) = WorkerPool::kNoTimer;
   WorkerPool::TimerId deadline_timer_ ABSL_GUARDED_BY(mutex_) = WorkerPool::kNoTimer;
 };
 

@@ -11,6 +11,9 @@
 namespace sluice {
 namespace {
 
+// Far longer than what passes between gRPC's two reports, and short beside an upload.
+constexpr absl::Duration kUploadEndGrace = absl::Milliseconds(100);
+
 // Carries one call between gRPC and its driver. Deletes itself when gRPC is done with it.
 class CallReactor : public grpc::ServerGenericBidiReactor, public CallTransport {
  public:
@@ -111,6 +114,7 @@ grpc::ServerGenericBidiReactor* RoutedService::CreateReactor(
     context.deadline = std::min(context.deadline, began + serving_.options.unary_deadline);
     options.deadline = context.deadline;
   }
+  if (method.kind == MethodKind::kClientStream) options.end_grace = kUploadEndGrace;
   options.stalled_write_timeout = serving_.options.stalled_write_timeout;
   context.cancelled = options.stop.get_token();
   options.on_finished = [&serving = serving_, &method, began](const absl::Status& status) {

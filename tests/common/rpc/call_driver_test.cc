@@ -135,6 +135,26 @@ TEST_F(CallDriverTest, SendsASingleAnswerTogetherWithTheEnd) {
   WaitForRelease();
 }
 
+TEST_F(CallDriverTest, TakesNoLostCallerForOneThatIsDone) {
+  CallDriver::Options options;
+  options.end_grace = absl::Hours(1);
+  const auto driver = Start(std::make_unique<Echo>(), options);
+  driver->OnReadEnd();
+  driver->OnCancelled();
+  EXPECT_EQ(transport_.Take(), "finish CANCELLED");
+  WaitForRelease();
+}
+
+TEST_F(CallDriverTest, TellsTheEndAfterTheGrace) {
+  CallDriver::Options options;
+  options.end_grace = absl::Milliseconds(5);
+  options.single_answer = true;
+  const auto driver = Start(std::make_unique<Echo>(), options);
+  driver->OnReadEnd();
+  EXPECT_EQ(transport_.Take(), "last bye");
+  WaitForRelease();
+}
+
 TEST_F(CallDriverTest, EndsWithTheFailureOfAMessage) {
   const auto driver = Start(std::make_unique<Echo>());
   driver->OnRead("fail");

@@ -1,6 +1,7 @@
 // Served router: a server with one method of each kind, for tests of server and channel.
 #pragma once
 
+#include <atomic>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -52,22 +53,33 @@ class CountingConversation : public Conversation<v1::ReconcileRequest, v1::Recon
   uint64_t count_ = 0;
 };
 
+// What became of the uploads to a test's server.
+struct UploadCounts {
+  std::atomic<int> ended = 0;   // By their callers.
+  std::atomic<int> closed = 0;  // In any way.
+};
+
 // Adds up the bytes of an upload.
 class SizingConversation
     : public Conversation<v1::PublishUpdateRequest, v1::PublishUpdateResponse> {
  public:
+  explicit SizingConversation(UploadCounts& counts) : counts_(counts) {}
+  ~SizingConversation() override { ++counts_.closed; }
+
   absl::StatusOr<std::vector<v1::PublishUpdateResponse>> OnMessage(
       const v1::PublishUpdateRequest& request) override {
     size_bytes_ += request.data().size();
     return std::vector<v1::PublishUpdateResponse>();
   }
   absl::StatusOr<std::vector<v1::PublishUpdateResponse>> OnEnd() override {
+    ++counts_.ended;
     std::vector<v1::PublishUpdateResponse> answers(1);
     answers[0].set_revision(static_cast<uint32_t>(size_bytes_));
     return answers;
   }
 
  private:
+  UploadCounts& counts_;
   size_t size_bytes_ = 0;
 };
 
@@ -127,7 +139,8 @@ class ServedRouterTest : public ::testing::Test {
         kWatchSync,
         [this](const CallContext&, const v1::WatchSyncRequest&) { return OpenScripted(watch_); });
     router_.ClientStream<v1::PublishUpdateRequest, v1::PublishUpdateResponse>(
-        kPublish, [](const CallContext&) { return std::make_unique<SizingConversation>(); });
+        kPublish,
+        [this](const CallContext&) { return std::make_unique<SizingConversation>(uploads_); });
     router_.Exchange<v1::ReconcileRequest, v1::ReconcileResponse>(
         kReconcile, [](const CallContext&) { return std::make_unique<CountingConversation>(); });
   }
@@ -153,6 +166,7 @@ class ServedRouterTest : public ::testing::Test {
   HealthBoard health_;
   Router router_;
   std::function<absl::Status(const CallContext&)> list_nodes_;
+  UploadCounts uploads_;
   const std::shared_ptr<Script> read_ = std::make_shared<Script>();
   const std::shared_ptr<Script> late_ = std::make_shared<Script>();
   const std::shared_ptr<Script> watch_ = std::make_shared<Script>();

@@ -146,6 +146,24 @@ TEST_F(ServerTest, TakesAnUploadAndAnswersAtItsEnd) {
   EXPECT_TRUE(stream->Finish().ok());
 }
 
+TEST_F(ServerTest, TakesNoUploadForCompleteWhoseCallerCancelled) {
+  // Symptom: an update was published with what had come of it when its publisher was killed.
+  Start();
+  const auto channel = Connect();
+  constexpr int kUploads = 100;
+  v1::PublishUpdateRequest part;
+  part.set_data("x");
+  for (int i = 0; i < kUploads; ++i) {
+    const auto stream = channel->Open(kPublish, Bounded());
+    ASSERT_TRUE(stream->Write(part));
+    stream->Cancel();
+    EXPECT_EQ(stream->Finish().code(), absl::StatusCode::kCancelled);
+  }
+  server_->Drain(absl::Now() + absl::Seconds(10));
+  EXPECT_GT(uploads_.closed, 0);
+  EXPECT_EQ(uploads_.ended, 0);
+}
+
 TEST_F(ServerTest, AnswersEachMessageOfAnExchange) {
   Start();
   const auto stream = Connect()->Open(kReconcile, Bounded());
