@@ -15,9 +15,12 @@ namespace {
 constexpr absl::string_view kStart = "sluice.v1.SyncService/StartSync";
 constexpr absl::string_view kWatch = "sluice.v1.SyncService/WatchSync";
 constexpr absl::string_view kGet = "sluice.v1.SyncService/GetSession";
+constexpr absl::string_view kList = "sluice.v1.SyncService/ListSessions";
 
 // How long to watch before asking whether the session has ended unseen.
 constexpr absl::Duration kWatchTime = absl::Seconds(2);
+// How often to do that before a session that was asked for counts as not begun.
+constexpr int kBeginTriesMax = 15;
 
 // Says what an event says that the one before did not.
 class EventPrinter {
@@ -82,6 +85,34 @@ absl::StatusOr<int> WaitFor(Invocation& invocation, const std::string& session_i
   }
 }
 
+// Empty when there was none yet.
+absl::StatusOr<std::string> NewestSession(Invocation& invocation) {
+  v1::ListSessionsRequest request;
+  request.set_page_size(1);
+  v1::ListSessionsResponse response;
+  RETURN_IF_ERROR(invocation.caller.Unary(kList, request, response));
+  return response.sessions().empty() ? std::string() : response.sessions(0).session_id();
+}
+
+// The first session that is another than `before`: what a request causes may begin a moment later,
+// or after the session that runs.
+absl::StatusOr<std::string> WaitForBegin(Invocation& invocation, const std::string& before) {
+  for (int i = 0; i < kBeginTriesMax; ++i) {
+    ASSIGN_OR_RETURN(const std::string newest, NewestSession(invocation));
+    if (newest != before) return newest;
+    v1::WatchSyncResponse event;
+    const absl::Status watched =
+        invocation.caller.ServerStream(kWatch, v1::WatchSyncRequest(), event, kWatchTime, [&] {
+          const v1::Session& session = event.session();
+          const bool is_before = session.session_id().empty() || session.session_id() == before;
+          if (is_before && !HasEnded(session)) i = 0;
+          return is_before;
+        });
+    if (!watched.ok() && watched.code() != absl::StatusCode::kDeadlineExceeded) return watched;
+  }
+  return absl::UnavailableError("the synchronisation was asked for and did not begin");
+}
+
 absl::StatusOr<int> RunStart(Invocation& invocation) {
   v1::StartSyncRequest request;
   if (!invocation.args.positionals().empty()) {
@@ -93,16 +124,27 @@ absl::StatusOr<int> RunStart(Invocation& invocation) {
                    << "\n";
     return kExitOk;
   }
+  const bool waits = invocation.args.Has("--wait");
+  std::string before;
+  if (waits) {
+    ASSIGN_OR_RETURN(before, NewestSession(invocation));
+  }
   v1::StartSyncResponse response;
   RETURN_IF_ERROR(invocation.caller.Unary(kStart, request, response));
-  if (invocation.args.Has("--wait") && !response.session_id().empty()) {
-    return WaitFor(invocation, response.session_id());
+  if (waits) {
+    std::string session = response.session_id();
+    if (response.queued()) {
+      ASSIGN_OR_RETURN(session, WaitForBegin(invocation, before));
+    }
+    return WaitFor(invocation, session);
   }
   invocation.Print(
       response,
       [&] {
         if (response.queued()) {
-          invocation.out << "one is running; another follows it\n";
+          invocation.out << (response.session_id().empty()
+                                 ? "it begins now\n"
+                                 : "one is running; another follows it\n");
         } else {
           invocation.out << "started " << response.session_id() << "\n";
         }

@@ -1,6 +1,8 @@
 // `sync`, `parity`, `content verify`, `condition list`, `audit list`, `update publish`.
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
+#include <memory>
 
 #include "common/digest.h"
 #include "common/errors.h"
@@ -58,6 +60,17 @@ class SyncVerbsTest : public CliTest {
     response.set_session_id("s1");
     node_.Answer<v1::StartSyncRequest, v1::StartSyncResponse>("sluice.v1.SyncService/StartSync",
                                                               {response});
+    SetNewest({"s0"});
+  }
+  // Answers one list of sessions after the other with these alone, and at last with the last.
+  void SetNewest(std::vector<std::string> ids) {
+    auto next = std::make_shared<size_t>(0);
+    node_.On<v1::ListSessionsRequest, v1::ListSessionsResponse>(
+        "sluice.v1.SyncService/ListSessions", [ids, next](const v1::ListSessionsRequest&) {
+          v1::ListSessionsResponse response;
+          response.add_sessions()->set_session_id(ids[std::min((*next)++, ids.size() - 1)]);
+          return std::vector<v1::ListSessionsResponse>{response};
+        });
   }
 
   const v1::WatchSyncResponse running_ =
@@ -101,7 +114,29 @@ TEST_F(SyncVerbsTest, StartAndWaitWatchesAgainWhenAWatchRunsOut) {
   node_.Fail<v1::WatchSyncRequest>("sluice.v1.SyncService/WatchSync",
                                    absl::DeadlineExceededError("2 s"));
   EXPECT_EQ(Run({"sync", "start", "--wait"}), 0);
-  EXPECT_THAT(node_.calls(), SizeIs(6));
+  EXPECT_THAT(node_.calls(), SizeIs(7));
+}
+
+TEST_F(SyncVerbsTest, StartAndWaitTakesTheSessionThatBeginsLater) {
+  v1::StartSyncResponse queued;
+  queued.set_queued(true);
+  node_.Answer<v1::StartSyncRequest, v1::StartSyncResponse>("sluice.v1.SyncService/StartSync",
+                                                            {queued});
+  SetNewest({"s0", "s0", "s1"});
+  SetEvents({});
+  SetSessions({partial_.session()});
+  EXPECT_EQ(Run({"sync", "start", "--wait"}), 1);
+  EXPECT_THAT(out_, HasSubstr("s1 partial after 3 s"));
+}
+
+TEST_F(SyncVerbsTest, StartAndWaitGivesUpOnASessionThatNeverBegins) {
+  v1::StartSyncResponse queued;
+  queued.set_queued(true);
+  node_.Answer<v1::StartSyncRequest, v1::StartSyncResponse>("sluice.v1.SyncService/StartSync",
+                                                            {queued});
+  SetNewest({"s0"});
+  SetEvents({});
+  EXPECT_EQ(Run({"sync", "start", "--wait"}), 64 + 14);
 }
 
 TEST_F(SyncVerbsTest, WatchOnceEndsWithTheFirstSession) {
