@@ -95,6 +95,7 @@ class SyncEngine {
   void TakeReconcileStep(absl::StatusOr<Reconciler::Step> step);
   void FinishReconcile();
   void OnBatch(const v1::ChangeBatch& batch);
+  bool MoveTo(uint64_t seq);
   void OnMark(const v1::Mark& mark);
   void OnSelectionChanged(const v1::SelectionChanged& changed);
   void CloseCalls();
@@ -136,6 +137,8 @@ class SyncEngine {
   std::unique_ptr<Reconciler> reconciler_;
   int greetings_ = 0;          // In this session.
   bool compared_ = false;      // This session has compared already.
+  uint64_t compared_seq_ = 0;  // The upstream's seq when it was last compared with.
+  bool marks_only_ = false;    // The open stream carries no records; what is new is compared for.
   bool catalog_done_ = false;  // This session has the catalog; content may still be coming.
   std::optional<v1::SyncTrigger> again_;
   int failures_ = 0;  // In a row.

@@ -1,5 +1,7 @@
 // The sync engine's way through the catalog: hello, then comparing or not, then the tail.
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
@@ -16,6 +18,15 @@ constexpr int kGreetingsMax = 3;
 bool SameHistory(const v1::Cursor& cursor, const v1::HelloResponse& hello) {
   return cursor.upstream_id() == hello.node_id() &&
          cursor.epoch().epoch_id() == hello.epoch().epoch_id();
+}
+
+// Whether the node keeps updates that its upstream's history lacks.
+absl::StatusOr<bool> KeepsUpdates(const CatalogReader& reader, const Uuid& node_id) {
+  ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
+  return std::any_of(shards.begin(), shards.end(), [&](const ShardInfo& shard) {
+    return shard.definition.kept_by() == node_id.view() && shard.fingerprint.count() > 0 &&
+           shard.definition.stream() == v1::STREAM_KIND_CATALOG && !shard.definition.always();
+  });
 }
 
 }  // namespace
@@ -186,6 +197,7 @@ void SyncEngine::FinishReconcile() {
   cursor_.set_upstream_id(above->node_id());
   *cursor_.mutable_epoch() = reconciler_->epoch();
   cursor_.set_seq(reconciler_->at_seq());
+  compared_seq_ = reconciler_->at_seq();
   cursor_.set_selection_hash(reconciler_->selection_hash());
   CatalogChange change;
   change.SetCursor(cursor_);
@@ -201,6 +213,11 @@ void SyncEngine::FinishReconcile() {
 // ---- The tail.
 
 void SyncEngine::BeginTail() {
+  const absl::StatusOr<bool> keeps = KeepsUpdates(catalog_.Read(), catalog_.node_id());
+  if (!Check(keeps.status())) return;
+  // What is kept may be imported again above. The tail would send all of it once more; comparing
+  // moves only what differs.
+  marks_only_ = *keeps;
   Enter(v1::SYNC_PHASE_CATALOG);
   applier_.BeginStream();
   state_ = State::kTail;
@@ -210,6 +227,7 @@ void SyncEngine::BeginTail() {
   *request.mutable_cursor() = cursor_;
   *request.mutable_subscription() = subscription_;
   request.set_watch(options_.watch);
+  request.set_marks_only(marks_only_);
   Do(OpenChanges{changes_call_, std::move(request)});
 }
 
@@ -250,15 +268,21 @@ bool SyncEngine::BeginOutOfWatch() {
   return true;
 }
 
+// Everything of the upstream up to `seq` is here.
+bool SyncEngine::MoveTo(uint64_t seq) {
+  if (seq <= cursor_.seq()) return true;
+  cursor_.set_seq(seq);
+  CatalogChange change;
+  change.SetCursor(cursor_);
+  if (!Check(catalog_.Commit(change).status())) return false;
+  sessions_.session().set_to_seq(seq);
+  report_due_ = true;
+  return true;
+}
+
 void SyncEngine::OnMark(const v1::Mark& mark) {
-  if (mark.seq() > cursor_.seq()) {
-    cursor_.set_seq(mark.seq());
-    CatalogChange change;
-    change.SetCursor(cursor_);
-    if (!Check(catalog_.Commit(change).status())) return;
-    sessions_.session().set_to_seq(mark.seq());
-    report_due_ = true;
-  }
+  // Marks alone say how far the upstream is, not what is here.
+  if (!marks_only_ && !MoveTo(mark.seq())) return;
   if (!mark.has_fingerprint()) return;
   const CatalogReader reader = catalog_.Read();
   const absl::StatusOr<Selection> everything = Selection::Expand(reader, {});
@@ -270,7 +294,7 @@ void SyncEngine::OnMark(const v1::Mark& mark) {
   if (state_ == State::kTail) Enter(v1::SYNC_PHASE_VERIFY);
   if (!(*ours == *theirs)) {
     catalog_done_ = false;
-    if (!compared_) {
+    if (!compared_ || (marks_only_ && mark.seq() > compared_seq_)) {
       Do(CloseChanges{std::exchange(changes_call_, 0)});
       if (!BeginOutOfWatch()) return;
       absl::StrAppend(sessions_.session().mutable_summary(),
@@ -281,6 +305,7 @@ void SyncEngine::OnMark(const v1::Mark& mark) {
                       MakeError(v1::REASON_ITEM_CORRUPT,
                                 "its fingerprint differs from the upstream's after comparing"));
   }
+  if (marks_only_ && !MoveTo(mark.seq())) return;
   if (state_ != State::kTail) return;
   state_ = options_.watch ? State::kWatching : State::kIdle;
   CatalogDone();

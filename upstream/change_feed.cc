@@ -47,6 +47,7 @@ ChangeFeed::ChangeFeed(const Catalog& catalog, const v1::ChangesRequest& request
       child_(child),
       subscription_(request.subscription()),
       watch_(request.watch()),
+      marks_only_(request.marks_only()),
       selection_(std::move(selection)),
       position_(request.cursor().seq()) {}
 
@@ -84,7 +85,7 @@ absl::StatusOr<std::optional<v1::ChangesResponse>> ChangeFeed::Advance() {
     // The same slice is read again, with the new selection, by the next call.
     if (changed.has_value()) return changed;
   }
-  if (!slice.changes.empty()) {
+  if (!slice.changes.empty() && !marks_only_) {
     const uint64_t scanned_to = slice.scanned_to;
     const uint64_t last_seq = slice.changes.back().seq;
     ASSIGN_OR_RETURN(v1::ChangesResponse batch, MakeBatch(reader, std::move(slice.changes)));
@@ -142,7 +143,8 @@ absl::StatusOr<v1::ChangesResponse> ChangeFeed::MakeMark(const CatalogReader& re
                      SelectionFingerprint(reader, selection_, child_));
     *mark.mutable_fingerprint() = fingerprint.ToProto();
   }
-  marked_ = position_;
+  // The mark that carries the fingerprint is never left out.
+  marked_ = at_head ? std::optional<uint64_t>(position_) : std::nullopt;
   return response;
 }
 

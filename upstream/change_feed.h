@@ -57,6 +57,7 @@ class ChangeFeed {
   Uuid child_;
   v1::Subscription subscription_;
   bool watch_;
+  bool marks_only_;
   Selection selection_;
   uint64_t position_;                         // Everything up to here was said.
   std::optional<uint64_t> marked_;            // The last mark's seq.
