@@ -13,9 +13,15 @@ class ParityClassesTest : public TreeTest {
   // Synchronises when told to and never by itself.
   static constexpr char kByHand[] = "  watch: false\n  schedule: {times_a_day: 0}\n";
 
+  // Until it succeeds: a connection to an upstream that was away is made anew after a moment.
   static void Sync(const NodeProcess& node) {
-    const Finished finished = node.Cli({"sync", "start", "--wait"});
-    EXPECT_EQ(finished.exit_code, 0) << finished.out << finished.err;
+    Finished finished;
+    EXPECT_TRUE(Eventually(node,
+                           [&] {
+                             finished = node.Cli({"sync", "start", "--wait"});
+                             return finished.exit_code == 0;
+                           }))
+        << finished.out << finished.err;
   }
 
   static std::string DigestOf(const NodeProcess& node, const std::string& title) {
@@ -105,7 +111,11 @@ TEST_F(ParityClassesTest, FindsWhatARestoredUpstreamNoLongerHas) {
   std::filesystem::remove_all(root_->state_dir());
   std::filesystem::rename(backup, root_->state_dir());
   root_->Start();
-  const Parity parity = CheckParity(*node_);
+  Parity parity;
+  EXPECT_TRUE(Eventually(*node_, [&] {
+    parity = CheckParity(*node_);
+    return parity.exit_code < 3;
+  }));
   EXPECT_EQ(parity.Count(v1::FINDING_CLASS_MISSING_UPSTREAM), 1) << parity.Text();
   EXPECT_EQ(parity.exit_code, 2) << parity.Text();
 }
