@@ -131,9 +131,16 @@ absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Th
       const ShardMember& mine = *found->second;
       here.erase(found);
       if (mine.digest == entry.digest && mine.stamp == entry.stamp) continue;
+      // Ours would stand in the way of what the upstream's history holds now.
+      const bool in_the_way =
+          mine.stamp > entry.stamp || (!same_history_ && entry.key.kind == v1::RECORD_KIND_POLICY);
+      if (mine.digest != entry.digest && in_the_way) LetGo(mine, shard, change);
     }
     ASSIGN_OR_RETURN(const bool adopted, AdoptLocal(entry, shard, change));
-    if (!adopted) to_fetch_.push_back(entry.key);
+    if (!adopted) {
+      RETURN_IF_ERROR(DropTombstone(entry.key, change));
+      to_fetch_.push_back(entry.key);
+    }
     RETURN_IF_ERROR(Flush(change, false));
   }
   for (const auto& [name, member] : here) {
@@ -141,6 +148,13 @@ absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Th
     RETURN_IF_ERROR(Flush(change, false));
   }
   return Flush(change, true);
+}
+
+// What was deleted in a history that is gone is no longer deleted.
+absl::Status Reconciler::DropTombstone(const RecordKey& key, CatalogChange& change) const {
+  ASSIGN_OR_RETURN(const std::optional<ShardId> shard, catalog_.Read().TombstoneShard(key));
+  if (shard.has_value()) change.Leave(key, *shard);
+  return absl::OkStatus();
 }
 
 // Where the same fact is in this catalog: under its own key, or kept by this node.

@@ -64,6 +64,7 @@ class Reconciler {
   absl::StatusOr<bool> AdoptLocal(const Theirs& theirs, const ShardId& shard,
                                   CatalogChange& change);
   absl::StatusOr<std::optional<RecordKey>> FindLocal(const Theirs& theirs) const;
+  absl::Status DropTombstone(const RecordKey& key, CatalogChange& change) const;
   void LetGo(const ShardMember& member, const ShardId& shard, CatalogChange& change) const;
   absl::Status Flush(CatalogChange& change, bool all);
   absl::StatusOr<Step> Next();

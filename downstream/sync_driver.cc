@@ -48,8 +48,7 @@ void LogSession(const v1::Session& session, Log& log) {
 
 SyncDriver::SyncDriver(SyncEngineOptions engine, UpstreamCallOptions calls, Catalog& catalog,
                        ContentStore& content, Channel& upstream, Clock& clock, Log& log)
-    : content_(content),
-      clock_(clock),
+    : clock_(clock),
       log_(log),
       catalog_(catalog),
       engine_(std::move(engine), catalog, PresenceIn(content), random_),

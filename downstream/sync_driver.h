@@ -69,7 +69,6 @@ class SyncDriver {
   void Do(const EngineAction& action);
   void Handle(EngineEvent event);
 
-  ContentStore& content_;
   Clock& clock_;
   Log& log_;
   Catalog& catalog_;

@@ -71,6 +71,9 @@ class CatalogReader {
   absl::StatusOr<v1::Record> GetRecord(const RecordKey& key) const;
   absl::StatusOr<RecordColumns> GetColumns(const RecordKey& key) const;
 
+  // The shard of a tombstone; none when the key holds none.
+  absl::StatusOr<std::optional<ShardId>> TombstoneShard(const RecordKey& key) const;
+
   // All present revisions of an update, kept ones too, oldest stamp first. Empty when there is
   // none.
   absl::StatusOr<std::vector<RecordColumns>> Revisions(const Uuid& update_id) const;
@@ -109,6 +112,9 @@ class CatalogReader {
   absl::StatusOr<std::vector<RecordKey>> FileUses(const Digest& file) const;
 
   absl::StatusOr<std::optional<v1::Cursor>> GetCursor(const Uuid& upstream_id) const;
+
+  // Everything as it is stored, for those who check the books.
+  const OrderedView& view() const { return *view_; }
 
   // Rows. GetRow errors: NOT_FOUND no such row.
   template <typename Row>

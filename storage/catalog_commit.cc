@@ -155,6 +155,10 @@ absl::Status CatalogCommit::Adopt(const RecordKey& key, const CheckedRecord& rec
   ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(kept));
   if (!stored.has_value()) return absl::OkStatus();
   if (key.kind == v1::RECORD_KIND_POLICY) return AdoptPolicy(kept);
+  ASSIGN_OR_RETURN(const Stamp ours, Stamp::FromProto(stored->record.stamp()));
+  ASSIGN_OR_RETURN(const Stamp theirs, Stamp::FromProto(record.record.stamp()));
+  // A fact of a lost history outlives an older one; what is newer takes its place.
+  if (stored->record.digest() != record.record.digest() && theirs < ours) return absl::OkStatus();
   ++outcome_.adopted;
   return Remove(kept, *stored);
 }
@@ -168,7 +172,9 @@ absl::Status CatalogCommit::AdoptPolicy(const RecordKey& kept) {
     const bool decided = now.has_value() &&
                          std::any_of(now->record.decisions().begin(), now->record.decisions().end(),
                                      [&entry](const v1::DecisionEntry& other) {
-                                       return other.key() == entry.key();
+                                       if (other.key() != entry.key()) return false;
+                                       return other.digest() == entry.digest() ||
+                                              !IsNewerStamp(entry.stamp(), other.stamp());
                                      });
     if (!decided) left.push_back(entry);
   }
@@ -224,7 +230,13 @@ absl::Status CatalogCommit::Keep(const RecordKey& key) {
 
 absl::Status CatalogCommit::MergeIn(const RecordKey& key, CheckedRecord record) {
   ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(key));
-  Merged merged = Merge(stored, std::move(record));
+  // What a node above keeps is that node's alone to change, and it may also take decisions out of
+  // it.
+  const bool kept_above = key.kept() && key.kept_by != self();
+  const bool same = stored.has_value() && stored->record.digest() == record.record.digest() &&
+                    stored->record.state() == record.record.state();
+  Merged merged = kept_above && !same ? Merged{MergeResult::kReplaced, std::move(record)}
+                                      : Merge(stored, std::move(record));
   switch (merged.result) {
     case MergeResult::kIdentical:
     case MergeResult::kStale:

@@ -6,6 +6,7 @@
 #include "common/status.h"
 #include "storage/catalog.h"
 #include "storage/catalog_keys.h"
+#include "storage/merge.h"
 
 namespace sluice {
 namespace {
@@ -60,6 +61,16 @@ absl::StatusOr<RecordColumns> CatalogReader::GetColumns(const RecordKey& key) co
   return columns;
 }
 
+absl::StatusOr<std::optional<ShardId>> CatalogReader::TombstoneShard(const RecordKey& key) const {
+  const absl::StatusOr<std::string> value = view_->Get(Family::kRecords, key.Encode());
+  if (absl::IsNotFound(value.status())) return std::optional<ShardId>();
+  if (!value.ok()) return value.status();
+  ASSIGN_OR_RETURN(const stored::v1::RecordHeader header, DecodeHeader(*value));
+  if (header.state() != v1::RECORD_STATE_TOMBSTONE) return std::optional<ShardId>();
+  ASSIGN_OR_RETURN(const ShardId shard, ShardId::FromBytes(header.shard_id()));
+  return std::optional<ShardId>(shard);
+}
+
 absl::StatusOr<std::vector<RecordColumns>> CatalogReader::Revisions(const Uuid& update_id) const {
   struct Found {
     Stamp stamp;
@@ -108,11 +119,16 @@ absl::StatusOr<std::vector<v1::DecisionEntry>> CatalogReader::Decisions(
       ASSIGN_OR_RETURN(const stored::v1::RecordHeader header, DecodeHeader(cursor->value()));
       if (header.state() != v1::RECORD_STATE_PRESENT) continue;
       for (const v1::DecisionEntry& entry : header.decisions()) {
-        // What the upstream decided counts; a kept decision fills in what it has no word on.
-        const bool known = std::any_of(
+        // The newer word counts: a kept decision that the upstream lost stands until it decides
+        // anew.
+        const auto known = std::find_if(
             decisions.begin(), decisions.end(),
             [&entry](const v1::DecisionEntry& other) { return other.key() == entry.key(); });
-        if (!known) decisions.push_back(entry);
+        if (known == decisions.end()) {
+          decisions.push_back(entry);
+        } else if (IsNewerStamp(entry.stamp(), known->stamp())) {
+          *known = entry;
+        }
       }
     }
     RETURN_IF_ERROR(cursor->status());

@@ -5,8 +5,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
-#include "common/status.h"
 #include "common/schedule.h"
+#include "common/status.h"
 #include "storage/decisions.h"
 
 namespace sluice {

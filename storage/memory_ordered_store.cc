@@ -72,7 +72,10 @@ std::shared_ptr<const OrderedView> MemoryOrderedStore::View() const {
 
 absl::Status MemoryOrderedStore::Write(const WriteSet& changes) {
   MutexLock lock(mutex_);
-  if (writes_until_failure_ == 1) return absl::UnavailableError("the store was told to fail");
+  if (writes_until_failure_ == 1) {
+    write_failed_ = true;
+    return absl::UnavailableError("the store was told to fail");
+  }
   if (writes_until_failure_ > 1) --writes_until_failure_;
   for (const WriteSet::Change& change : changes.changes()) {
     std::shared_ptr<Rows>& rows = families_[IndexOf(change.family)];
@@ -90,6 +93,12 @@ absl::Status MemoryOrderedStore::Write(const WriteSet& changes) {
 void MemoryOrderedStore::FailWritesFrom(int64_t count) {
   MutexLock lock(mutex_);
   writes_until_failure_ = count;
+  write_failed_ = false;
+}
+
+bool MemoryOrderedStore::write_failed() const {
+  MutexLock lock(mutex_);
+  return write_failed_;
 }
 
 void MemoryOrderedStore::Restore(const std::shared_ptr<const OrderedView>& backup) {

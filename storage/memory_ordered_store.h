@@ -27,6 +27,8 @@ class MemoryOrderedStore : public OrderedStore {
   // From the `count`-th write from now on (1: the next) every write fails and changes nothing, as
   // if the process had been killed before it. Zero: none fails any more.
   void FailWritesFrom(int64_t count);
+  // Whether a write failed since `FailWritesFrom` was last called.
+  bool write_failed() const;
 
   // Everything that is stored, as something that can be put back later.
   std::shared_ptr<const OrderedView> Backup() const { return View(); }
@@ -40,6 +42,7 @@ class MemoryOrderedStore : public OrderedStore {
   mutable Mutex mutex_;
   Families families_ ABSL_GUARDED_BY(mutex_);
   int64_t writes_until_failure_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool write_failed_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace sluice

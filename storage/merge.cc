@@ -13,10 +13,6 @@ Stamp StampOf(const v1::Stamp& stamp) {
   return parsed.value_or(Stamp());  // Checked records carry valid stamps.
 }
 
-bool IsNewer(const v1::Stamp& incoming, const v1::Stamp& stored) {
-  return StampOf(incoming) > StampOf(stored);
-}
-
 // Brings the parts that header and record share back together.
 void SetDecisions(const std::map<std::string, v1::DecisionEntry>& entries, CheckedRecord& policy) {
   v1::Record& record = policy.record;
@@ -24,7 +20,7 @@ void SetDecisions(const std::map<std::string, v1::DecisionEntry>& entries, Check
   *record.mutable_stamp() = entries.begin()->second.stamp();
   for (const auto& [key, entry] : entries) {
     *record.add_decisions() = entry;
-    if (IsNewer(entry.stamp(), record.stamp())) *record.mutable_stamp() = entry.stamp();
+    if (IsNewerStamp(entry.stamp(), record.stamp())) *record.mutable_stamp() = entry.stamp();
   }
   record.set_digest(PolicyDigest(record.decisions()).bytes());
   *policy.header.mutable_decisions() = record.decisions();
@@ -43,7 +39,7 @@ Merged MergePolicies(const CheckedRecord& stored, CheckedRecord incoming) {
     const auto [known, inserted] = entries.try_emplace(entry.key(), entry);
     if (inserted) {
       changed = true;
-    } else if (IsNewer(entry.stamp(), known->second.stamp())) {
+    } else if (IsNewerStamp(entry.stamp(), known->second.stamp())) {
       (known->second.digest() == entry.digest() ? restamped : changed) = true;
       known->second = entry;
     } else if (entry.digest() != known->second.digest()) {
@@ -51,7 +47,7 @@ Merged MergePolicies(const CheckedRecord& stored, CheckedRecord incoming) {
     }
   }
   const bool moved = incoming.record.shard_id() != stored.record.shard_id() &&
-                     !IsNewer(stored.record.stamp(), incoming.record.stamp());
+                     !IsNewerStamp(stored.record.stamp(), incoming.record.stamp());
   if (!changed && !restamped && !moved) {
     return {stale ? MergeResult::kStale : MergeResult::kIdentical, {}};
   }
@@ -67,6 +63,10 @@ Merged MergePolicies(const CheckedRecord& stored, CheckedRecord incoming) {
 
 }  // namespace
 
+bool IsNewerStamp(const v1::Stamp& incoming, const v1::Stamp& stored) {
+  return StampOf(incoming) > StampOf(stored);
+}
+
 Merged Merge(const std::optional<CheckedRecord>& stored, CheckedRecord incoming) {
   if (!stored.has_value()) return {MergeResult::kNew, std::move(incoming)};
   const v1::Record& old = stored->record;
@@ -77,10 +77,10 @@ Merged Merge(const std::optional<CheckedRecord>& stored, CheckedRecord incoming)
   }
   const bool same = old.state() == fresh.state() && old.digest() == fresh.digest() &&
                     old.shard_id() == fresh.shard_id();
-  if (!IsNewer(fresh.stamp(), old.stamp())) {
+  if (!IsNewerStamp(fresh.stamp(), old.stamp())) {
     // A record that moves to another shard keeps its stamp: its facts did not change.
     const bool moved = both_present && old.digest() == fresh.digest() && !same &&
-                       !IsNewer(old.stamp(), fresh.stamp());
+                       !IsNewerStamp(old.stamp(), fresh.stamp());
     if (!moved) return {same ? MergeResult::kIdentical : MergeResult::kStale, {}};
   }
   return {same ? MergeResult::kRestamped : MergeResult::kReplaced, std::move(incoming)};

@@ -1,0 +1,123 @@
+// What must hold when the faults are over.
+#include <map>
+#include <set>
+#include <string>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "common/status.h"
+#include "storage/decisions.h"
+#include "storage/selection.h"
+#include "tests/sim/simulation.h"
+#include "tests/storage/catalog_invariants.h"
+
+namespace sluice {
+namespace {
+
+// A record as nodes must agree on it: revisions by digest, whatever their numbers.
+using Facts = std::map<std::string, std::string>;
+
+absl::StatusOr<Facts> FactsOf(const CatalogReader& reader, const Selection& selection,
+                              const Uuid& excluded_keeper) {
+  Facts facts;
+  ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
+  for (const ShardInfo& shard : shards) {
+    const bool excluded = shard.definition.kept_by() == excluded_keeper.view();
+    if (excluded || !selection.Matches(shard.definition)) continue;
+    ASSIGN_OR_RETURN(const std::vector<ShardMember> members, reader.Members(shard.id, "", 1 << 20));
+    for (const ShardMember& member : members) {
+      RecordKey name = member.key;
+      name.revision = 0;
+      const std::string digest = member.digest.ToHex();
+      const bool revision = name.kind == v1::RECORD_KIND_REVISION;
+      facts[absl::StrCat(name.ToString(), revision ? digest : "")] =
+          absl::StrCat(digest, " in ", absl::BytesToHexString(shard.id.view()));
+    }
+  }
+  return facts;
+}
+
+absl::Status Compare(const std::string& who, const Facts& expected, const Facts& actual) {
+  for (const auto& [name, value] : expected) {
+    const auto found = actual.find(name);
+    if (found == actual.end()) return absl::InternalError(absl::StrCat(who, " lacks ", name));
+    if (found->second != value) return absl::InternalError(absl::StrCat(who, " differs in ", name));
+  }
+  for (const auto& [name, value] : actual) {
+    if (!expected.contains(name)) {
+      return absl::InternalError(absl::StrCat(who, " should not have ", name));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// What is kept was once a fact, and is kept only where a history was lost.
+absl::Status CheckKept(const SimNode& node, bool history_lost, const std::set<std::string>& ever) {
+  const CatalogReader reader = node.catalog_->Read();
+  ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
+  for (const ShardInfo& shard : shards) {
+    if (shard.definition.kept_by().empty()) continue;
+    if (!history_lost) return absl::InternalError(node.name_ + " keeps records without need");
+    ASSIGN_OR_RETURN(const std::vector<ShardMember> members, reader.Members(shard.id, "", 1 << 20));
+    for (const ShardMember& member : members) {
+      ASSIGN_OR_RETURN(const RecordColumns columns, reader.GetColumns(member.key));
+      bool known = ever.contains(columns.header.digest());
+      for (const v1::DecisionEntry& entry : columns.header.decisions()) {
+        known = ever.contains(entry.digest());
+        if (!known) break;
+      }
+      if (!known) return absl::InternalError(node.name_ + " keeps what never was");
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The files of what is approved are here.
+absl::Status CheckContent(SimNode& node) {
+  const CatalogReader reader = node.catalog_->Read();
+  ASSIGN_OR_RETURN(const v1::Subscription subscription, ReadSubscription(reader));
+  ASSIGN_OR_RETURN(const Selection selection, Selection::Expand(reader, subscription));
+  ASSIGN_OR_RETURN(const std::vector<RecordColumns> policies,
+                   reader.List(v1::RECORD_KIND_POLICY, "", 1 << 20));
+  for (const RecordColumns& policy : policies) {
+    ASSIGN_OR_RETURN(const WantedFiles wanted, FilesWantedFor(reader, policy.key.id, selection));
+    for (const stored::v1::FileReference& file : wanted.files) {
+      ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(file.sha256()));
+      const absl::Status intact = node.content_.Verify(digest);
+      if (!intact.ok())
+        return absl::InternalError(absl::StrCat(node.name_, ": ", intact.message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status Simulation::Check() {
+  bool history_lost = false;
+  for (const auto& node : nodes_) history_lost |= node->history_lost_;
+  for (const auto& node : nodes_) {
+    if (!node->up()) return absl::InternalError(node->name_ + " is down in the end");
+    RETURN_IF_ERROR(Annotate(CheckInvariants(node->catalog_->Read()), node->name_));
+    RETURN_IF_ERROR(CheckKept(*node, history_lost, edits_->ever()));
+    if (node->upstream_ == nullptr) continue;
+    RETURN_IF_ERROR(CheckNode(*node));
+    RETURN_IF_ERROR(CheckContent(*node));
+  }
+  return absl::OkStatus();
+}
+
+// A node holds exactly what its subscription takes of what its upstream holds.
+absl::Status Simulation::CheckNode(const SimNode& node) {
+  const CatalogReader above = node.upstream_->catalog_->Read();
+  const CatalogReader here = node.catalog_->Read();
+  ASSIGN_OR_RETURN(const v1::Subscription subscription, ReadSubscription(here));
+  ASSIGN_OR_RETURN(const Selection selection, Selection::Expand(above, subscription));
+  ASSIGN_OR_RETURN(const Selection everything, Selection::Expand(here, {}));
+  const Uuid& self = node.catalog_->node_id();
+  ASSIGN_OR_RETURN(const Facts expected, FactsOf(above, selection, self));
+  ASSIGN_OR_RETURN(const Facts actual, FactsOf(here, everything, self));
+  return Compare(node.name_, expected, actual);
+}
+
+}  // namespace sluice

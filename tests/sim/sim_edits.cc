@@ -1,0 +1,121 @@
+#include "tests/sim/sim_edits.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "gtest/gtest.h"
+#include "storage/category_ids.h"
+#include "storage/decisions.h"
+#include "tests/storage/test_catalog.h"
+
+namespace sluice {
+namespace {
+
+constexpr int kUpdates = 12;
+
+}  // namespace
+
+std::string SimEdits::ProductPath(int index) { return absl::StrCat("Vendor/Product", index); }
+
+void SimEdits::Edit() {
+  if (!root_.up()) return;
+  const int kind = Pick(10);
+  if (kind < 4) return PutUpdate();
+  if (kind < 8) return PutDecision();
+  if (kind < 9) return PutCategory();
+  PutExpiry();
+}
+
+// Whether the commit succeeds or is the root's death: what was written may have been seen.
+void SimEdits::Commit(CatalogChange change) {
+  root_.catalog_->Commit(change).IgnoreError();
+  Remember();
+}
+
+void SimEdits::Remember() {
+  const CatalogReader reader = root_.catalog_->Read();
+  for (const v1::RecordKind kind : {v1::RECORD_KIND_CATEGORY, v1::RECORD_KIND_REVISION,
+                                    v1::RECORD_KIND_EXPIRY, v1::RECORD_KIND_POLICY}) {
+    const auto rows = reader.List(kind, "", 1 << 20);
+    ASSERT_TRUE(rows.ok()) << rows.status();
+    for (const RecordColumns& row : *rows) {
+      ever_.insert(row.header.digest());
+      for (const v1::DecisionEntry& entry : row.header.decisions()) ever_.insert(entry.digest());
+    }
+  }
+}
+
+void SimEdits::PutUpdate() {
+  UpdateFacts facts;
+  facts.name = absl::StrCat("update", Pick(kUpdates));
+  facts.title = absl::StrCat(facts.name, " build ", Pick(4));
+  facts.product = ProductPath(Pick(kProducts));
+  facts.classification = Pick(2) == 0 ? "Security Updates" : "Updates";
+  facts.contents = {absl::StrCat("bytes of ", facts.title)};
+  if (Pick(3) == 0) facts.languages = {Pick(2) == 0 ? "de" : "fr"};
+  const std::string& bytes = facts.contents.front();
+  auto writer = root_.content_.Write(Digest::Of(bytes), static_cast<int64_t>(bytes.size()));
+  ASSERT_TRUE(writer.ok());
+  if ((*writer)->staged_bytes() == 0) {
+    ASSERT_TRUE((*writer)->Append(bytes).ok());
+  }
+  ASSERT_TRUE((*writer)->Commit().ok());
+  CatalogChange change;
+  change.Originate(*PackRevision(MakeRevision(facts), 0));
+  Commit(std::move(change));
+}
+
+void SimEdits::PutDecision() {
+  const std::string update = absl::StrCat("update", Pick(kUpdates));
+  const CatalogReader reader = root_.catalog_->Read();
+  const auto current = reader.CurrentRevision(UpdateIdOf(update));
+  if (!current.ok()) return;
+  v1::Decision decision = Pick(3) == 0
+                              ? MakeDecline(update)
+                              : MakeApproval(update, GroupIdOfName(absl::StrCat("g", Pick(2))));
+  decision.set_cleared(Pick(3) == 0);
+  const auto shard = reader.Shard(*ShardId::FromBytes(current->header.shard_id()));
+  ASSERT_TRUE(shard.ok()) << shard.status();
+  CatalogChange change;
+  change.Originate(*PackPolicy(UpdateIdOf(update), {*PackDecision(decision)},
+                               ShardInStream(shard->definition, v1::STREAM_KIND_POLICY)));
+  Commit(std::move(change));
+}
+
+void SimEdits::PutCategory() {
+  const int index = Pick(kProducts);
+  v1::Category category;
+  const std::string path = ProductPath(index);
+  category.set_category_id(ProductIdOfPath(path).bytes());
+  category.set_kind(v1::CATEGORY_KIND_PRODUCT);
+  // Products hang below the vendor or below each other; circles do no harm.
+  const int parent = Pick(kProducts + 1);
+  category.set_parent_id(
+      ProductIdOfPath(parent == kProducts ? "Vendor" : ProductPath(parent)).bytes());
+  category.set_path(path);
+  category.set_name(path);
+  CatalogChange change;
+  change.Originate(*PackCategory(category));
+  Commit(std::move(change));
+}
+
+void SimEdits::PutExpiry() {
+  const std::string update = absl::StrCat("update", Pick(kUpdates));
+  const CatalogReader reader = root_.catalog_->Read();
+  const RecordKey key = {v1::RECORD_KIND_EXPIRY, UpdateIdOf(update), 0, {}};
+  CatalogChange change;
+  if (reader.GetColumns(key).ok()) {
+    change.Delete(key);
+  } else {
+    const auto current = reader.CurrentRevision(UpdateIdOf(update));
+    if (!current.ok()) return;
+    v1::Expiry expiry;
+    expiry.set_update_id(UpdateIdOf(update).bytes());
+    expiry.set_reason(absl::StrCat("gone ", Pick(3)));
+    const auto shard = reader.Shard(*ShardId::FromBytes(current->header.shard_id()));
+    change.Originate(*PackExpiry(expiry, shard->definition));
+  }
+  Commit(std::move(change));
+}
+
+}  // namespace sluice

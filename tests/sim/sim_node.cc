@@ -1,0 +1,100 @@
+#include "tests/sim/sim_node.h"
+
+#include <utility>
+
+#include "common/errors.h"
+#include "gtest/gtest.h"
+
+namespace sluice {
+
+SimNode::SimNode(std::string name, SimNode* upstream, Clock& clock, std::mt19937_64& random,
+                 std::function<void(SimNode&, const EngineAction&)> act)
+    : name_(std::move(name)),
+      upstream_(upstream),
+      clock_(clock),
+      random_(random),
+      act_(std::move(act)) {
+  const absl::Status created = Catalog::Create(store_, anchor_, Uuid::FromName({}, name_), clock_);
+  EXPECT_TRUE(created.ok()) << created;
+}
+
+void SimNode::Start() {
+  ++incarnation_;
+  store_.FailWritesFrom(0);
+  anchor_.fail_ = false;
+  absl::StatusOr<std::unique_ptr<Catalog>> catalog = Catalog::Open(store_, anchor_);
+  if (ReasonOf(catalog.status()) == v1::REASON_STORE_BEHIND_ANCHOR) {
+    history_lost_ = true;
+    ASSERT_TRUE(Catalog::BeginEpoch(store_, anchor_, clock_).ok());
+    catalog = Catalog::Open(store_, anchor_);
+  }
+  ASSERT_TRUE(catalog.ok()) << name_ << ": " << catalog.status();
+  catalog_ = *std::move(catalog);
+  server_ = std::make_unique<ReplicationServer>(
+      *catalog_, clock_,
+      ReplicationServer::Options{.node_name = name_, .on_report = [this] { report_due_ = true; }});
+  content_server_ = std::make_unique<ContentServer>(content_, *this, clock_);
+  answers_.clear();
+  wanted_below_.clear();
+  report_due_ = false;
+  if (upstream_ == nullptr) return;
+  SyncEngineOptions options;
+  options.node = {name_, v1::NODE_MODE_REPLICA, "sim"};
+  options.peer = upstream_->name_;
+  options.schedule.times_a_day = 0;
+  engine_ = std::make_unique<SyncEngine>(
+      options, *catalog_,
+      [this](const ContentInfo& file) {
+        const auto here = content_.Stat(file.digest);
+        return here.ok() && here->size_bytes == file.size_bytes;
+      },
+      random_);
+  Handle(Started{});
+}
+
+void SimNode::Kill() {
+  ++incarnation_;
+  engine_.reset();
+  content_server_.reset();
+  server_.reset();
+  catalog_.reset();
+}
+
+void SimNode::Handle(const EngineEvent& event) {
+  if (engine_ == nullptr) return;
+  for (const EngineAction& action : engine_->Handle(event, clock_.Now())) {
+    if (const auto* changed = std::get_if<ContentChanged>(&action)) {
+      const auto digest = Digest::FromBytes(changed->answer.digest());
+      if (digest.ok()) answers_[*digest] = changed->answer;
+    }
+    act_(*this, action);
+  }
+}
+
+void SimNode::Poll() {
+  if (engine_ == nullptr) return;
+  while (!wanted_below_.empty()) {
+    const Digest digest = wanted_below_.front();
+    wanted_below_.pop_front();
+    Handle(ContentWanted{digest});
+  }
+  if (std::exchange(report_due_, false)) Handle(ReportDue{});
+}
+
+v1::ContentAnswer SimNode::Want(const Digest& digest) {
+  v1::ContentAnswer answer;
+  answer.set_digest(digest.bytes());
+  if (content_.Stat(digest).ok()) {
+    answer.set_state(v1::CONTENT_STATE_READY);
+    return answer;
+  }
+  const auto known = answers_.find(digest);
+  const bool open = known != answers_.end() && known->second.state() != v1::CONTENT_STATE_READY &&
+                    known->second.state() != v1::CONTENT_STATE_NOT_WANTED;
+  if (open) return known->second;
+  wanted_below_.push_back(digest);
+  answer.set_state(v1::CONTENT_STATE_QUEUED);
+  return answer;
+}
+
+}  // namespace sluice

@@ -1,0 +1,77 @@
+// Sim node: one node of the simulated tree: stores in memory, the real catalog, the real serving
+// logic, the real sync engine.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "common/clock.h"
+#include "downstream/sync_engine.h"
+#include "storage/memory_content_store.h"
+#include "storage/memory_ordered_store.h"
+#include "upstream/content_demand.h"
+#include "upstream/content_server.h"
+#include "upstream/replication_server.h"
+
+namespace sluice {
+
+// An anchor that can be told to fail, as if the process had been killed between the two writes of a
+// commit.
+class SimAnchor : public MemoryAnchor {
+ public:
+  absl::Status Write(const AnchorState& state) override {
+    if (fail_) return absl::UnavailableError("killed before the anchor");
+    return MemoryAnchor::Write(state);
+  }
+  bool fail_ = false;
+};
+
+class SimNode : public ContentDemand {
+ public:
+  // `act` carries out what the engine wants. The root has no upstream.
+  SimNode(std::string name, SimNode* upstream, Clock& clock, std::mt19937_64& random,
+          std::function<void(SimNode&, const EngineAction&)> act);
+
+  // Opens the stores; a store behind its anchor gets a new epoch. Then the engine begins.
+  void Start();
+  // Forgets everything but what is stored.
+  void Kill();
+  bool up() const { return catalog_ != nullptr; }
+  // Whether a write was made to fail: the process counts as killed at that moment.
+  bool hit() const { return store_.write_failed() || (anchor_.fail_ && anchor_hit_); }
+
+  void Handle(const EngineEvent& event);
+  // Tells the engine what waits for it: files that nodes below want.
+  void Poll();
+
+  v1::ContentAnswer Want(const Digest& digest) override;
+  int64_t Watch(std::function<void()>) override { return 0; }
+  void Unwatch(int64_t) override {}
+
+  const std::string name_;
+  SimNode* upstream_;
+  Clock& clock_;
+  std::mt19937_64& random_;
+  const std::function<void(SimNode&, const EngineAction&)> act_;
+  MemoryOrderedStore store_;
+  SimAnchor anchor_;
+  bool anchor_hit_ = false;
+  MemoryContentStore content_;
+  std::unique_ptr<Catalog> catalog_;
+  std::unique_ptr<ReplicationServer> server_;
+  std::unique_ptr<ContentServer> content_server_;
+  std::unique_ptr<SyncEngine> engine_;
+  int incarnation_ = 0;
+  bool history_lost_ = false;
+  std::map<Digest, v1::ContentAnswer> answers_;
+  std::deque<Digest> wanted_below_;
+  bool report_due_ = false;
+};
+
+}  // namespace sluice
