@@ -57,13 +57,13 @@ absl::Status ContentWants::RecomputeAll(const Selection& selection, absl::Time n
 absl::Status ContentWants::Recompute(const Selection& selection,
                                      const std::vector<RecordKey>& changed, absl::Time now) {
   std::set<Uuid> updates;
-  bool revisions = false;
   for (const RecordKey& key : changed) {
     if (key.kind == v1::RECORD_KIND_POLICY || by_update_.contains(key.id)) updates.insert(key.id);
-    revisions |= key.kind == v1::RECORD_KIND_REVISION;
-    if (key.kind == v1::RECORD_KIND_REVISION) updates.insert(key.id);
+    if (key.kind != v1::RECORD_KIND_REVISION) continue;
+    updates.insert(key.id);
+    const auto users = needed_by_.find(key.id);
+    if (users != needed_by_.end()) updates.insert(users->second.begin(), users->second.end());
   }
-  if (revisions) updates.insert(incomplete_.begin(), incomplete_.end());
   for (const Uuid& update : updates) RETURN_IF_ERROR(Look(selection, update, now));
   return absl::OkStatus();
 }
@@ -71,7 +71,7 @@ absl::Status ContentWants::Recompute(const Selection& selection,
 absl::Status ContentWants::Look(const Selection& selection, const Uuid& update, absl::Time now) {
   const CatalogReader reader = catalog_.Read();
   ASSIGN_OR_RETURN(const UpdateStanding standing, StandingOf(reader, update));
-  ASSIGN_OR_RETURN(const WantedFiles wanted, FilesWantedFor(reader, update, selection));
+  ASSIGN_OR_RETURN(WantedFiles wanted, FilesWantedFor(reader, update, selection));
   std::set<Digest> before;
   if (auto node = by_update_.extract(update); !node.empty()) before = std::move(node.mapped());
   std::set<Digest> files;
@@ -88,12 +88,21 @@ absl::Status ContentWants::Look(const Selection& selection, const Uuid& update, 
     Unneed(digest);
   }
   if (standing.approved()) by_update_.emplace(update, std::move(files));
-  if (wanted.absent.empty()) {
-    incomplete_.erase(update);
-  } else {
-    incomplete_.insert(update);
-  }
+  RememberNeeds(update, std::move(wanted.needed));
   return absl::OkStatus();
+}
+
+void ContentWants::RememberNeeds(const Uuid& update, std::vector<Uuid> needed) {
+  if (auto node = needs_.extract(update); !node.empty()) {
+    for (const Uuid& other : node.mapped()) {
+      const auto users = needed_by_.find(other);
+      if (users == needed_by_.end()) continue;
+      users->second.erase(update);
+      if (users->second.empty()) needed_by_.erase(users);
+    }
+  }
+  for (const Uuid& other : needed) needed_by_[other].insert(update);
+  if (!needed.empty()) needs_.emplace(update, std::move(needed));
 }
 
 void ContentWants::Need(const ContentInfo& file, absl::Time now) {

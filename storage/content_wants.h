@@ -81,6 +81,7 @@ class ContentWants {
   };
 
   absl::Status Look(const Selection& selection, const Uuid& update, absl::Time now);
+  void RememberNeeds(const Uuid& update, std::vector<Uuid> needed);
   void Need(const ContentInfo& file, absl::Time now);
   void Unneed(const Digest& digest);
   void PutOff(Missing& missing, absl::Time now, absl::BitGenRef random);
@@ -89,8 +90,11 @@ class ContentWants {
   const std::function<bool(const ContentInfo&)> is_present_;
   const int parallel_;
   std::map<Uuid, std::set<Digest>> by_update_;  // Approved updates and their files.
-  std::set<Uuid> incomplete_;                   // Parts of their closures are not here.
-  std::map<Digest, int> uses_;                  // By how many updates a file is wanted.
+  // What approved updates need besides themselves, and the same the other way round. A revision
+  // of what is needed changes the files that are wanted.
+  std::map<Uuid, std::vector<Uuid>> needs_;
+  std::map<Uuid, std::set<Uuid>> needed_by_;
+  std::map<Digest, int> uses_;  // By how many updates a file is wanted.
   std::set<Digest> for_below_;
   std::set<Digest> present_;         // Wanted and here.
   std::map<Digest, Missing> files_;  // Wanted and not here.

@@ -72,6 +72,7 @@ absl::StatusOr<WantedFiles> WalkClosure(const CatalogReader& reader, const Uuid&
     for (const std::string& bytes : revision.header.depends_on()) {
       ASSIGN_OR_RETURN(const Uuid id, Uuid::FromBytes(bytes));
       if (!visited.insert(id).second) continue;
+      wanted.needed.push_back(id);
       absl::StatusOr<RecordColumns> dependency = reader.CurrentRevision(id);
       if (absl::IsNotFound(dependency.status())) {
         wanted.absent.push_back(id);

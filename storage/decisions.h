@@ -45,7 +45,8 @@ absl::StatusOr<UpdateStanding> StandingOf(const CatalogReader& reader, const Uui
 // and prerequisites.
 struct WantedFiles {
   std::vector<stored::v1::FileReference> files;
-  std::vector<Uuid> absent;  // Members of the closure that are not here.
+  std::vector<Uuid> needed;  // All other members of the closure, here or not.
+  std::vector<Uuid> absent;  // Those of them that are not here.
 };
 
 // Empty when the update is not approved for installation. Files are those of the languages that

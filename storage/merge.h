@@ -29,8 +29,8 @@ struct Merged {
   CheckedRecord record;  // What to store, unless kIdentical or kStale.
 };
 
-// Whether `a` is newer than `b`.
-bool IsNewerStamp(const v1::Stamp& a, const v1::Stamp& b);
+// Whether `incoming` is newer than `stored`.
+bool IsNewerStamp(const v1::Stamp& incoming, const v1::Stamp& stored);
 
 Merged Merge(const std::optional<CheckedRecord>& stored, CheckedRecord incoming);
 
