@@ -1,0 +1,280 @@
+// The way through the catalog: tailing, comparing, and what survives a crash in between.
+#include "common/errors.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "storage/payload.h"
+#include "tests/downstream/engine_bench.h"
+
+namespace sluice {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+
+// How many records this node keeps because its upstream's history lacks them.
+uint64_t Kept(EngineBench& bench) {
+  const absl::StatusOr<std::vector<ShardInfo>> shards = bench.catalog().Read().Shards();
+  EXPECT_TRUE(shards.ok()) << shards.status();
+  if (!shards.ok()) return 0;
+  uint64_t kept = 0;
+  for (const ShardInfo& shard : *shards) {
+    const bool ours = shard.definition.kept_by() == bench.catalog().node_id().view();
+    if (ours) kept += shard.fingerprint.count();
+  }
+  return kept;
+}
+
+void AddUpdates(TestCatalog& catalog, int count) {
+  for (int i = 0; i < count; ++i) {
+    catalog.AddUpdate({.name = "u" + std::to_string(i), .product = "Contoso/Agent"});
+  }
+}
+
+// Makes one record arrive damaged, as often as `times`.
+void Damage(v1::ChangesResponse& response, int& times) {
+  if (!response.has_batch()) return;
+  for (v1::Change& change : *response.mutable_batch()->mutable_changes()) {
+    if (times == 0 || change.record().key().kind() != v1::RECORD_KIND_REVISION) continue;
+    --times;
+    change.mutable_record()->mutable_body()->push_back('x');
+  }
+}
+
+TEST(SyncEngineCatalogTest, GoesOnFromItsCursor) {
+  EngineBench bench;
+  AddUpdates(bench.upstream(), 3);
+  bench.Start();
+  const uint64_t head = (*bench.upstream()).durable_head();
+  EXPECT_EQ(bench.Cursor().seq(), head);
+  bench.upstream().AddUpdate({.name = "later"});
+  bench.Restart();
+  EXPECT_EQ(bench.LastSession().from_seq(), head);
+  EXPECT_EQ(bench.LastSession().counts().revisions(), 1);
+  EXPECT_EQ(bench.Ours(), bench.Theirs());
+}
+
+TEST(SyncEngineCatalogTest, NeverHasACursorBeyondItsRecordsWhereverItIsKilled) {
+  for (int64_t writes = 1; writes <= 14; ++writes) {
+    EngineBench bench;
+    AddUpdates(bench.upstream(), 3);
+    bench.store().FailWritesFrom(writes);
+    bench.Start();
+    // All that the cursor covers is here.
+    if (bench.Cursor().seq() == (*bench.upstream()).durable_head()) {
+      EXPECT_EQ(bench.Ours(), bench.Theirs()) << "killed before write " << writes;
+    }
+    bench.Restart();
+    EXPECT_EQ(bench.Ours(), bench.Theirs()) << "killed before write " << writes;
+    EXPECT_EQ(bench.Cursor().seq(), (*bench.upstream()).durable_head());
+  }
+}
+
+TEST(SyncEngineCatalogTest, FollowsMarksPastWhatItDoesNotTake) {
+  EngineBench bench;
+  bench.upstream().AddProduct("Contoso/Agent");
+  bench.upstream().AddProduct("Fabrikam/Tool");
+  bench.Subscribe(SubscriptionTo({"Contoso"}));
+  bench.Start();
+  bench.upstream().AddUpdate({.name = "other", .product = "Fabrikam/Tool"});
+  bench.Run();
+  EXPECT_FALSE(bench.Has("other"));
+  EXPECT_EQ(bench.Cursor().seq(), (*bench.upstream()).durable_head());
+}
+
+TEST(SyncEngineCatalogTest, RemembersADamagedRecordTakesTheRestAndGetsItByComparing) {
+  EngineBench bench;
+  AddUpdates(bench.upstream(), 3);
+  int times = 1;
+  bench.alter_changes = [&times](v1::ChangesResponse& response) { Damage(response, times); };
+  bench.Start();
+  const v1::Session session = bench.LastSession();
+  EXPECT_EQ(session.outcome(), v1::SYNC_OUTCOME_PARTIAL);
+  ASSERT_EQ(session.items_failed(), 1);
+  EXPECT_EQ(session.items(0).status().reason(), "ITEM_CORRUPT");
+  EXPECT_EQ(bench.Ours(), bench.Theirs());
+  // It is no longer missing.
+  EXPECT_THAT(
+      bench.catalog().Read().ListRows<stored::v1::MissingRow>(Family::kMissing, "", "", 10).value(),
+      IsEmpty());
+}
+
+TEST(SyncEngineCatalogTest, CountsTheAttemptsAtWhatStaysDamaged) {
+  EngineBench bench;
+  AddUpdates(bench.upstream(), 2);
+  int times = 1;
+  bench.alter_changes = [&times](v1::ChangesResponse& response) { Damage(response, times); };
+  bench.alter_records = [](v1::GetRecordsResponse& response) {
+    for (v1::GetRecordsItem& item : *response.mutable_items()) {
+      item.mutable_record()->mutable_body()->push_back('x');
+    }
+  };
+  bench.Start();
+  EXPECT_EQ(bench.LastSession().outcome(), v1::SYNC_OUTCOME_PARTIAL);
+  EXPECT_EQ(bench.Count<OpenReconcile>(), 1U);  // Once a session.
+  auto missing =
+      bench.catalog().Read().ListRows<stored::v1::MissingRow>(Family::kMissing, "", "", 10).value();
+  ASSERT_THAT(missing, SizeIs(1));
+  EXPECT_EQ(missing[0].second.attempts(), 2);
+  EXPECT_EQ(missing[0].second.status().reason(), "ITEM_CORRUPT");
+  const auto first_seen = missing[0].second.first_seen();
+
+  bench.alter_records = [](v1::GetRecordsResponse&) {};
+  bench.Advance(absl::Seconds(10));
+  bench.Restart();
+  EXPECT_EQ(bench.LastSession().outcome(), v1::SYNC_OUTCOME_SUCCEEDED);
+  EXPECT_EQ(bench.Ours(), bench.Theirs());
+  EXPECT_GT(first_seen.seconds(), 0);
+}
+
+TEST(SyncEngineCatalogTest, ComparesOnceWhenTheFingerprintAtTheHeadDiffers) {
+  EngineBench bench;
+  AddUpdates(bench.upstream(), 3);
+  bench.alter_changes = [](v1::ChangesResponse& response) {
+    if (!response.mark().has_fingerprint()) return;
+    response.mutable_mark()->mutable_fingerprint()->set_count(99);
+  };
+  bench.Start();
+  EXPECT_EQ(bench.Count<OpenReconcile>(), 1U);
+  EXPECT_EQ(bench.LastSession().outcome(), v1::SYNC_OUTCOME_PARTIAL);
+  EXPECT_THAT(bench.LastSession().items(0).status().message(), HasSubstr("fingerprint"));
+}
+
+TEST(SyncEngineCatalogTest, HealsRecordsThatRottedAwayHere) {
+  EngineBench bench;
+  AddUpdates(bench.upstream(), 3);
+  bench.Start();
+  CatalogChange change;
+  const RecordColumns lost = bench.catalog().Read().CurrentRevision(UpdateIdOf("u1")).value();
+  change.Leave(lost.key, ShardId::FromBytes(lost.header.shard_id()).value());
+  ASSERT_TRUE(bench.catalog().Commit(change).ok());
+  bench.Restart();
+  EXPECT_TRUE(bench.Has("u1"));
+  EXPECT_EQ(bench.LastSession().method(), v1::SYNC_METHOD_RECONCILE);
+  ASSERT_EQ(bench.Count<CallGetRecords>(), 1U);
+  EXPECT_EQ(bench.All<CallGetRecords>()[0].request.keys_size(), 1);  // The difference, no more.
+}
+
+TEST(SyncEngineCatalogTest, TakesIdenticalRecordsOfARebuiltUpstreamWithoutMovingBytes) {
+  EngineBench bench;
+  AddUpdates(bench.upstream(), 5);
+  bench.Start();
+  TestCatalog rebuilt(absl::FromUnixSeconds(1'800'000'000));
+  AddUpdates(rebuilt, 5);
+  bench.MoveTo(rebuilt);
+  bench.Advance(absl::Seconds(5));
+  EXPECT_EQ(bench.Count<CallGetRecords>(), 0U);
+  EXPECT_EQ(bench.LastSession().method(), v1::SYNC_METHOD_RECONCILE);
+  EXPECT_THAT(bench.LastSession().summary(), HasSubstr("another node"));
+  EXPECT_EQ(bench.Ours(), bench.Theirs());
+  EXPECT_EQ(Kept(bench), 0U);
+  EXPECT_EQ(bench.Cursor().seq(), (*rebuilt).durable_head());
+}
+
+TEST(SyncEngineCatalogTest, KeepsWhatARebuiltUpstreamLacksAndGivesItBackWhenItReturns) {
+  EngineBench bench;
+  AddUpdates(bench.upstream(), 3);
+  bench.Start();
+  TestCatalog rebuilt(absl::FromUnixSeconds(1'800'000'000));
+  AddUpdates(rebuilt, 1);
+  bench.MoveTo(rebuilt);
+  bench.Advance(absl::Seconds(5));
+  EXPECT_EQ(bench.LastSession().counts().kept(), 2);
+  EXPECT_EQ(Kept(bench), 2U);
+  EXPECT_TRUE(bench.Has("u1"));
+  EXPECT_TRUE(bench.Has("u2"));
+  EXPECT_EQ(bench.Ours(), bench.Theirs());
+
+  AddUpdates(rebuilt, 3);
+  bench.Run();
+  EXPECT_EQ(Kept(bench), 0U);
+  EXPECT_EQ(bench.Ours(), bench.Theirs());
+  EXPECT_EQ(bench.Count<CallGetRecords>(), 0U);  // Its own copies were the same.
+}
+
+TEST(SyncEngineCatalogTest, LetsGoWhatItsNarrowerSubscriptionNoLongerTakes) {
+  EngineBench bench;
+  bench.upstream().AddProduct("Contoso/Agent");
+  bench.upstream().AddProduct("Fabrikam/Tool");
+  bench.upstream().AddUpdate({.name = "a", .product = "Contoso/Agent"});
+  bench.upstream().AddUpdate({.name = "b", .product = "Fabrikam/Tool"});
+  bench.Start();
+  bench.Subscribe(SubscriptionTo({"Contoso"}));
+  EXPECT_TRUE(bench.Has("a"));
+  EXPECT_FALSE(bench.Has("b"));
+  EXPECT_EQ(Kept(bench), 0U);
+  bench.Subscribe(SubscriptionTo({"Contoso", "Fabrikam"}));
+  EXPECT_TRUE(bench.Has("b"));
+  EXPECT_EQ(bench.Ours(), bench.Theirs());
+}
+
+TEST(SyncEngineCatalogTest, FollowsAProductThatMovesIntoItsSelectionAndOutAgain) {
+  EngineBench bench;
+  bench.upstream().AddProduct("Contoso");
+  bench.upstream().AddProduct("Fabrikam/Tool");
+  bench.upstream().AddUpdate({.name = "b", .product = "Fabrikam/Tool"});
+  bench.Subscribe(SubscriptionTo({"Contoso"}));
+  bench.Start();
+  EXPECT_FALSE(bench.Has("b"));
+  bench.upstream().AddProduct("Fabrikam/Tool", "Contoso");
+  bench.Run();
+  EXPECT_TRUE(bench.Has("b"));
+  EXPECT_EQ(bench.LastSession().trigger(), v1::SYNC_TRIGGER_WATCH);
+  bench.upstream().AddProduct("Fabrikam/Tool");
+  bench.Run();
+  EXPECT_FALSE(bench.Has("b"));
+  EXPECT_EQ(bench.Ours(), bench.Theirs());
+}
+
+TEST(SyncEngineCatalogTest, ComparesWhenTheStreamRefusesItsCursor) {
+  EngineBench bench;
+  AddUpdates(bench.upstream(), 3);
+  bench.Start();
+  bool refused = false;
+  bench.intercept = [&bench, &refused](const EngineAction& action) {
+    const auto* const open = std::get_if<OpenChanges>(&action);
+    if (open == nullptr || std::exchange(refused, true)) return false;
+    bench.TakeLater(ChangesEnded{open->call, MakeError(v1::REASON_SELECTION_CHANGED, "expanded")});
+    return true;
+  };
+  bench.CutChanges();
+  bench.Advance(absl::Seconds(5));
+  EXPECT_EQ(bench.LastSession().outcome(), v1::SYNC_OUTCOME_SUCCEEDED);
+  EXPECT_TRUE(bench.engine().watching());
+}
+
+TEST(SyncEngineCatalogTest, GoesOnWithAComparisonThatWasCut) {
+  EngineBench bench;
+  AddUpdates(bench.upstream(), 3);
+  bench.Start();
+  TestCatalog rebuilt(absl::FromUnixSeconds(1'800'000'000));
+  AddUpdates(rebuilt, 2);
+  bool cut = false;
+  bench.intercept = [&bench, &cut](const EngineAction& action) {
+    const auto* const keys = std::get_if<SendReconcile>(&action);
+    if (keys == nullptr || std::exchange(cut, true)) return false;
+    bench.TakeLater(ReconcileEnded{keys->call, absl::UnavailableError("cut")});
+    return true;
+  };
+  bench.MoveTo(rebuilt);
+  bench.Advance(absl::Minutes(5));
+  EXPECT_TRUE(cut);
+  EXPECT_EQ(bench.Ours(), bench.Theirs());
+  EXPECT_EQ(Kept(bench), 1U);
+}
+
+TEST(SyncEngineCatalogTest, TakesADeletionInTheSameHistoryForOne) {
+  EngineBench bench;
+  AddUpdates(bench.upstream(), 2);
+  bench.Start();
+  CatalogChange change;
+  change.Delete(bench.upstream().Read().CurrentRevision(UpdateIdOf("u0"))->key);
+  bench.upstream().Commit(change);
+  bench.Run();
+  EXPECT_FALSE(bench.Has("u0"));
+  EXPECT_EQ(Kept(bench), 0U);
+  EXPECT_EQ(bench.LastSession().counts().deleted(), 1);
+}
+
+}  // namespace
+}  // namespace sluice
