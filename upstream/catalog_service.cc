@@ -136,7 +136,11 @@ absl::StatusOr<v1::ListUpdatesResponse> CatalogService::ListUpdates(
   v1::ListUpdatesResponse response;
   std::string after = page.after;
   Uuid last;
-  if (const absl::StatusOr<RecordKey> key = RecordKey::Decode(after); key.ok()) last = key->id;
+  if (!after.empty()) {
+    const absl::StatusOr<RecordKey> key = RecordKey::Decode(after);
+    if (!key.ok()) return InvalidRequest({{"page_token", "is none that this node gave out"}});
+    last = key->id;
+  }
   while (true) {
     ASSIGN_OR_RETURN(const std::vector<RecordColumns> rows,
                      reader.List(v1::RECORD_KIND_REVISION, after, kScanPage));

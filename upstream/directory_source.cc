@@ -85,7 +85,8 @@ absl::StatusOr<SourceCatalog> DirectorySource::Read(const std::string& state,
     hasher.Update(revision.SerializeAsString());
   }
   catalog.state = hasher.Finish().ToHex();
-  if (catalog.state == state && catalog.problems.empty()) {
+  catalog.incomplete = !catalog.problems.empty();
+  if (catalog.state == state && !catalog.incomplete) {
     catalog = SourceCatalog();
     catalog.unchanged = true;
   }

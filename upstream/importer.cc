@@ -29,6 +29,15 @@ std::set<std::string> SplitIds(const std::string& joined) {
   return ids;
 }
 
+// The ids of the updates that are offered; what has none is an item of its own that failed.
+std::set<std::string> OfferedIds(const SourceCatalog& offered) {
+  std::set<std::string> ids;
+  for (const v1::Revision& revision : offered.revisions) {
+    if (revision.update_id().size() == Uuid::kSizeBytes) ids.insert(revision.update_id());
+  }
+  return ids;
+}
+
 // What tells a Debian source package apart over its versions.
 std::string SourceOf(const v1::Revision& revision) {
   const v1::DebianDetails& debian = revision.debian();
@@ -67,13 +76,15 @@ absl::Status Importer::Write(UpdateSource& source, const SourceCatalog& offered,
                    ReadSourceState(catalog_.Read(), source.name()));
   RETURN_IF_ERROR(WriteOrigins(offered));
   RETURN_IF_ERROR(WriteFacts(offered, sessions, stop));
-  RETURN_IF_ERROR(WriteExpiries(offered, SplitIds(before.update_ids()), sessions));
+  const std::set<std::string> known = SplitIds(before.update_ids());
+  RETURN_IF_ERROR(WriteExpiries(offered, known, sessions));
 
   // Last: an import that was broken off begins again from the state before.
   stored::v1::SourceState now;
   now.set_state(offered.state);
-  std::set<std::string> ids;
-  for (const v1::Revision& revision : offered.revisions) ids.insert(revision.update_id());
+  std::set<std::string> ids = OfferedIds(offered);
+  // What an incomplete reading lacks is looked for by the next complete one.
+  if (offered.incomplete) ids.insert(known.begin(), known.end());
   for (const std::string& id : ids) now.mutable_update_ids()->append(id);
   *now.mutable_last_success() =
       google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(clock_.Now()));
@@ -122,10 +133,9 @@ absl::Status Importer::WriteFacts(const SourceCatalog& offered, SessionLog& sess
 
 absl::Status Importer::WriteExpiries(const SourceCatalog& offered,
                                      const std::set<std::string>& before, SessionLog& sessions) {
-  std::set<std::string> present;
+  const std::set<std::string> present = OfferedIds(offered);
   std::map<std::string, std::string> by_source;
   for (const v1::Revision& revision : offered.revisions) {
-    present.insert(revision.update_id());
     if (const std::string source = SourceOf(revision); !source.empty()) {
       by_source[source] = revision.update_id();
     }
@@ -133,7 +143,7 @@ absl::Status Importer::WriteExpiries(const SourceCatalog& offered,
   const CatalogReader reader = catalog_.Read();
   CatalogChange change;
   for (const std::string& id : before) {
-    if (present.contains(id)) continue;
+    if (present.contains(id) || offered.incomplete) continue;
     ASSIGN_OR_RETURN(const Uuid update, Uuid::FromBytes(id));
     const absl::StatusOr<RecordColumns> current = reader.CurrentRevision(update);
     if (!current.ok()) continue;

@@ -7,6 +7,7 @@
 #include "common/errors.h"
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
+#include "storage/payload.h"
 
 namespace sluice {
 namespace {
@@ -24,6 +25,33 @@ std::function<bool(const ContentInfo&)> PresenceIn(ContentStore& content) {
 // The root takes everything.
 Selection Everything(const CatalogReader& reader) {
   return Selection::Expand(reader, v1::Subscription()).value();
+}
+
+// What the file's update was replaced by, when it is expired at its source; empty when unknown.
+std::string SuccessorOf(const CatalogReader& reader, const Digest& digest) {
+  const absl::StatusOr<std::vector<RecordKey>> uses = reader.FileUses(digest);
+  if (!uses.ok()) return "";
+  for (const RecordKey& key : *uses) {
+    const absl::StatusOr<v1::Record> record =
+        reader.GetRecord({v1::RECORD_KIND_EXPIRY, key.id, 0, {}});
+    if (!record.ok()) continue;
+    const absl::StatusOr<v1::Expiry> expiry = UnpackExpiry(*record);
+    if (!expiry.ok()) continue;
+    const absl::StatusOr<Uuid> successor = Uuid::FromBytes(expiry->successor_id());
+    if (!successor.ok()) continue;
+    const absl::StatusOr<RecordColumns> current = reader.CurrentRevision(*successor);
+    if (current.ok()) return current->header.title();
+  }
+  return "";
+}
+
+absl::Status NameSuccessor(const CatalogReader& reader, const Digest& digest,
+                           const absl::Status& status) {
+  if (ReasonOf(status) != v1::REASON_CONTENT_SOURCE_GONE) return status;
+  const std::string successor = SuccessorOf(reader, digest);
+  if (successor.empty()) return status;
+  return MakeError(v1::REASON_CONTENT_SOURCE_GONE,
+                   absl::StrCat(status.message(), "; its update was replaced by ", successor));
 }
 
 }  // namespace
@@ -89,7 +117,8 @@ void OriginContent::Run() {
 
 void OriginContent::Fetch(const ContentInfo& file) {
   const absl::Status status =
-      Annotate(FetchFromSource(file), absl::StrCat("fetching file ", file.digest.ToHex()));
+      Annotate(NameSuccessor(catalog_.Read(), file.digest, FetchFromSource(file)),
+               absl::StrCat("fetching file ", file.digest.ToHex()));
   Settle(file.digest, status);
 }
 

@@ -22,6 +22,17 @@ absl::Status OutOfOrder(absl::string_view what) {
   return InvalidRequest({{"part", std::string(what)}});
 }
 
+// A caller that is lost in the middle of the last file looks like one that is done; the digest
+// tells them apart.
+absl::Status CheckDigests(const v1::UpdateManifest& manifest) {
+  std::vector<FieldViolation> violations;
+  for (int i = 0; i < manifest.files_size(); ++i) {
+    if (!manifest.files(i).sha256().empty()) continue;
+    violations.push_back({absl::StrCat("files[", i, "].sha256"), "is required when publishing"});
+  }
+  return violations.empty() ? absl::OkStatus() : InvalidRequest(violations);
+}
+
 }  // namespace
 
 // One publishing: manifest, then file after file, then the end. The bytes are held in memory, up to
@@ -42,6 +53,7 @@ class Publisher::Upload : public Conversation<v1::PublishUpdateRequest, v1::Publ
       case v1::PublishUpdateRequest::kManifest:
         if (manifest_.has_value()) return OutOfOrder("there is one manifest, first");
         RETURN_IF_ERROR(CheckManifest(request.manifest()));
+        RETURN_IF_ERROR(CheckDigests(request.manifest()));
         manifest_ = request.manifest();
         break;
       case v1::PublishUpdateRequest::kFile:

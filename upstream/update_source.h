@@ -39,6 +39,9 @@ struct SourceCatalog {
   std::vector<v1::Revision> revisions;
   std::vector<FileOrigin> files;
   std::vector<SourceProblem> problems;
+  // Something that may describe an update could not be read; so what is not listed here may be
+  // offered all the same, and nothing counts as vanished.
+  bool incomplete = false;
   // To be given to the next reading.
   std::string state;
   // What was fetched for it.
