@@ -180,5 +180,40 @@ TEST_F(ConvergenceTest, ANodeTakesWhatItAndAllAboveItWant) {
   ExpectParity(leaf);
 }
 
+TEST_F(ConvergenceTest, APublishedUpdateArrivesWithTheFilesOfTheLanguagesAskedFor) {
+  NodeProcess& root = AddRoot("hq");
+  root.Start();
+  NodeProcess& leaf = AddFollower("site", root.node_socket());
+  leaf.Start();
+  EXPECT_EQ(leaf.Cli({"subscription", "set", "--language", "en"}).exit_code, 0);
+  const std::string folder = directory() + "/publish";
+  for (const std::string name : {"tool.bin", "help_en.bin", "help_de.bin"}) {
+    WriteFile(folder + "/" + name, name + " has these bytes");
+  }
+  WriteFile(folder + "/tool.yaml",
+            "name: tool\ntexts: [{language: en, title: Tool 1}]\nproducts: [Contoso/Tool]\n"
+            "classification: Updates\nfiles:\n  - path: tool.bin\n"
+            "  - {path: help_en.bin, languages: [en]}\n  - {path: help_de.bin, languages: [de]}\n");
+
+  const Finished tried = root.Cli({"update", "publish", folder + "/tool.yaml", "--dry-run"});
+  EXPECT_EQ(tried.exit_code, 0) << tried.err;
+  EXPECT_EQ(UpdateCount(root), 0) << "a dry run published";
+  const Finished published = root.Cli({"update", "publish", folder + "/tool.yaml"});
+  EXPECT_EQ(published.exit_code, 0) << published.err;
+  EXPECT_EQ(root.Cli({"approve", "Tool 1", "--dry-run"}).exit_code, 0);
+  EXPECT_EQ(DecisionsOf(root, IdOf(root, "Tool 1")), "") << "a dry run decided";
+  EXPECT_EQ(root.Cli({"approve", "Tool 1"}).exit_code, 0);
+
+  ASSERT_TRUE(Eventually(leaf, [&] { return ReadyUpdates(leaf) == 1; }));
+  const auto update = leaf.Get<v1::GetUpdateResponse>({"update", "get", "Tool 1"});
+  ASSERT_EQ(update.revisions_size(), 1);
+  ASSERT_EQ(update.revisions(0).files_size(), 3);
+  for (const v1::FileStatus& file : update.revisions(0).files()) {
+    EXPECT_EQ(file.state() == v1::CONTENT_STATE_READY, file.name() != "help_de.bin")
+        << file.DebugString();
+  }
+  ExpectParity(leaf);
+}
+
 }  // namespace
 }  // namespace sluice
