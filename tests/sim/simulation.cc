@@ -125,119 +125,121 @@ void Simulation::CallUpstream(SimNode& node, CallNumber call,
   });
 }
 
+// Does what the engine of one node asks for, one kind of action each.
+struct Simulation::Actor {
+  Simulation& sim;
+  SimNode& node;
+
+  void operator()(const CallHello& hello) const {
+    sim.CallUpstream(
+        node, hello.call,
+        [=](SimNode& up) {
+          return EngineEvent(HelloAnswered{hello.call, up.server_->Hello(hello.request)});
+        },
+        [=](const absl::Status& status) {
+          return EngineEvent(HelloAnswered{hello.call, status});
+        });
+  }
+  void operator()(const CallGetRecords& records) const {
+    sim.CallUpstream(
+        node, records.call,
+        [=](SimNode& up) {
+          return EngineEvent(
+              RecordsAnswered{records.call, up.server_->GetRecords(records.request)});
+        },
+        [=](const absl::Status& status) {
+          return EngineEvent(RecordsAnswered{records.call, status});
+        });
+  }
+  void operator()(const CallReport& report) const {
+    sim.CallUpstream(
+        node, report.call,
+        [=](SimNode& up) {
+          return EngineEvent(
+              ReportAnswered{report.call, up.server_->Report(report.request).status()});
+        },
+        [=](const absl::Status& status) {
+          return EngineEvent(ReportAnswered{report.call, status});
+        });
+  }
+  void operator()(const CallRequestContent& request) const {
+    const std::shared_ptr<Link> link = sim.MakeLink(node, request.call);
+    absl::StatusOr<ContentWait> wait =
+        node.upstream_->up() ? node.upstream_->content_server_->Request(request.request)
+                             : absl::StatusOr<ContentWait>(absl::UnavailableError("down"));
+    if (!wait.ok()) return sim.Deliver(link, ContentAnswered{request.call, wait.status()});
+    sim.At(wait->until(), [] {});  // So that somebody looks at it then.
+    sim.waiting_.push_back({link, *std::move(wait)});
+  }
+  void operator()(const OpenChanges& open) const {
+    const std::shared_ptr<Link> link = sim.MakeLink(node, open.call);
+    sim.At(sim.clock_.Now() + sim.Delay(), [sim = &sim, link, open] {
+      if (!link->upstream->up()) {
+        return sim->Deliver(link, ChangesEnded{open.call, absl::UnavailableError("down")});
+      }
+      link->upstream_incarnation = link->upstream->incarnation_;
+      absl::StatusOr<ChangeFeed> feed = link->upstream->server_->Changes(open.request);
+      if (!feed.ok()) return sim->Deliver(link, ChangesEnded{open.call, feed.status()});
+      link->feed = *std::move(feed);
+      sim->feeds_[link->upstream->name_].push_back(link);
+    });
+  }
+  void operator()(const CloseChanges& close) const { Close(close.call); }
+  void operator()(const OpenReconcile& open) const {
+    const std::shared_ptr<Link> link = sim.MakeLink(node, open.call);
+    sim.feeds_[node.upstream_->name_].push_back(link);
+    Step(link, open.request);
+  }
+  void operator()(const SendReconcile& send) const {
+    for (const auto& link : sim.feeds_[node.upstream_->name_]) {
+      if (link->child == &node && link->call == send.call) return Step(link, send.request);
+    }
+  }
+  void operator()(const CloseReconcile& close) const { Close(close.call); }
+  void operator()(const FetchFile& fetch) const { sim.Fetch(node, fetch.file); }
+  void operator()(const SetTimer& timer) const {
+    sim.timers_[&node] = timer.at;
+    if (timer.at == absl::InfiniteFuture()) return;
+    SimNode* const owner = &node;
+    const int incarnation = node.incarnation_;
+    sim.At(timer.at, [sim = &sim, owner, incarnation, at = timer.at] {
+      const bool current = owner->up() && owner->incarnation_ == incarnation;
+      if (current && sim->timers_[owner] == at) owner->Handle(TimerFired{});
+    });
+  }
+  void operator()(const SessionChanged&) const {}
+  void operator()(const ContentChanged&) const {}
+
+  void Close(CallNumber call) const {
+    for (const auto& link : sim.feeds_[node.upstream_->name_]) {
+      if (link->child == &node && link->call == call) link->closed = true;
+    }
+  }
+  void Step(const std::shared_ptr<Link>& link, const v1::ReconcileRequest& request) const {
+    sim.At(sim.clock_.Now() + sim.Delay(), [sim = &sim, link, request] {
+      if (link->closed) return;
+      const bool lost = sim->faulty_ && sim->Chance() < 0.05;
+      const bool gone =
+          !link->upstream->up() || (link->exchange.has_value() &&
+                                    link->upstream->incarnation_ != link->upstream_incarnation);
+      if (gone || lost) {
+        return sim->Deliver(link, ReconcileEnded{link->call, absl::UnavailableError("cut")});
+      }
+      link->upstream_incarnation = link->upstream->incarnation_;
+      if (!link->exchange.has_value()) link->exchange = link->upstream->server_->Reconcile();
+      const auto responses = link->exchange->Handle(request);
+      if (!responses.ok()) {
+        return sim->Deliver(link, ReconcileEnded{link->call, responses.status()});
+      }
+      for (const v1::ReconcileResponse& response : *responses) {
+        sim->Deliver(link, ReconcileReceived{link->call, response});
+      }
+    });
+  }
+};
+
 void Simulation::Act(SimNode& node, const EngineAction& action) {
-  struct Visitor {
-    Simulation& sim;
-    SimNode& node;
-
-    void operator()(const CallHello& hello) const {
-      sim.CallUpstream(
-          node, hello.call,
-          [=](SimNode& up) {
-            return EngineEvent(HelloAnswered{hello.call, up.server_->Hello(hello.request)});
-          },
-          [=](const absl::Status& status) {
-            return EngineEvent(HelloAnswered{hello.call, status});
-          });
-    }
-    void operator()(const CallGetRecords& records) const {
-      sim.CallUpstream(
-          node, records.call,
-          [=](SimNode& up) {
-            return EngineEvent(
-                RecordsAnswered{records.call, up.server_->GetRecords(records.request)});
-          },
-          [=](const absl::Status& status) {
-            return EngineEvent(RecordsAnswered{records.call, status});
-          });
-    }
-    void operator()(const CallReport& report) const {
-      sim.CallUpstream(
-          node, report.call,
-          [=](SimNode& up) {
-            return EngineEvent(
-                ReportAnswered{report.call, up.server_->Report(report.request).status()});
-          },
-          [=](const absl::Status& status) {
-            return EngineEvent(ReportAnswered{report.call, status});
-          });
-    }
-    void operator()(const CallRequestContent& request) const {
-      const std::shared_ptr<Link> link = sim.MakeLink(node, request.call);
-      absl::StatusOr<ContentWait> wait =
-          node.upstream_->up() ? node.upstream_->content_server_->Request(request.request)
-                               : absl::StatusOr<ContentWait>(absl::UnavailableError("down"));
-      if (!wait.ok()) return sim.Deliver(link, ContentAnswered{request.call, wait.status()});
-      sim.At(wait->until(), [] {});  // So that somebody looks at it then.
-      sim.waiting_.push_back({link, *std::move(wait)});
-    }
-    void operator()(const OpenChanges& open) const {
-      const std::shared_ptr<Link> link = sim.MakeLink(node, open.call);
-      sim.At(sim.clock_.Now() + sim.Delay(), [sim = &sim, link, open] {
-        if (!link->upstream->up()) {
-          return sim->Deliver(link, ChangesEnded{open.call, absl::UnavailableError("down")});
-        }
-        link->upstream_incarnation = link->upstream->incarnation_;
-        absl::StatusOr<ChangeFeed> feed = link->upstream->server_->Changes(open.request);
-        if (!feed.ok()) return sim->Deliver(link, ChangesEnded{open.call, feed.status()});
-        link->feed = *std::move(feed);
-        sim->feeds_[link->upstream->name_].push_back(link);
-      });
-    }
-    void operator()(const CloseChanges& close) const { Close(close.call); }
-    void operator()(const OpenReconcile& open) const {
-      const std::shared_ptr<Link> link = sim.MakeLink(node, open.call);
-      sim.feeds_[node.upstream_->name_].push_back(link);
-      Step(link, open.request);
-    }
-    void operator()(const SendReconcile& send) const {
-      for (const auto& link : sim.feeds_[node.upstream_->name_]) {
-        if (link->child == &node && link->call == send.call) return Step(link, send.request);
-      }
-    }
-    void operator()(const CloseReconcile& close) const { Close(close.call); }
-    void operator()(const FetchFile& fetch) const { sim.Fetch(node, fetch.file); }
-    void operator()(const SetTimer& timer) const {
-      sim.timers_[&node] = timer.at;
-      if (timer.at == absl::InfiniteFuture()) return;
-      SimNode* const owner = &node;
-      const int incarnation = node.incarnation_;
-      sim.At(timer.at, [sim = &sim, owner, incarnation, at = timer.at] {
-        const bool current = owner->up() && owner->incarnation_ == incarnation;
-        if (current && sim->timers_[owner] == at) owner->Handle(TimerFired{});
-      });
-    }
-    void operator()(const SessionChanged&) const {}
-    void operator()(const ContentChanged&) const {}
-
-    void Close(CallNumber call) const {
-      for (const auto& link : sim.feeds_[node.upstream_->name_]) {
-        if (link->child == &node && link->call == call) link->closed = true;
-      }
-    }
-    void Step(const std::shared_ptr<Link>& link, const v1::ReconcileRequest& request) const {
-      sim.At(sim.clock_.Now() + sim.Delay(), [sim = &sim, link, request] {
-        if (link->closed) return;
-        const bool lost = sim->faulty_ && sim->Chance() < 0.05;
-        const bool gone =
-            !link->upstream->up() || (link->exchange.has_value() &&
-                                      link->upstream->incarnation_ != link->upstream_incarnation);
-        if (gone || lost) {
-          return sim->Deliver(link, ReconcileEnded{link->call, absl::UnavailableError("cut")});
-        }
-        link->upstream_incarnation = link->upstream->incarnation_;
-        if (!link->exchange.has_value()) link->exchange = link->upstream->server_->Reconcile();
-        const auto responses = link->exchange->Handle(request);
-        if (!responses.ok()) {
-          return sim->Deliver(link, ReconcileEnded{link->call, responses.status()});
-        }
-        for (const v1::ReconcileResponse& response : *responses) {
-          sim->Deliver(link, ReconcileReceived{link->call, response});
-        }
-      });
-    }
-  };
-  std::visit(Visitor{*this, node}, action);
+  std::visit(Actor{*this, node}, action);
 }
 
 // Lets every open change stream say what there is to say, and cuts some.

@@ -64,6 +64,7 @@ class Simulation {
   int Pick(int n) { return std::uniform_int_distribution<int>(0, n - 1)(random_); }
   absl::Duration Delay();
 
+  struct Actor;
   void Act(SimNode& node, const EngineAction& action);
   std::shared_ptr<Link> MakeLink(SimNode& node, CallNumber call);
   // Whether both ends are still those that began it.

@@ -33,7 +33,8 @@ class ContentStoreContract : public ::testing::TestWithParam<Medium> {
   absl::Status Store(absl::string_view bytes, const Digest& digest) {
     auto writer = store_->Write(digest, static_cast<int64_t>(bytes.size()));
     if (!writer.ok()) return writer.status();
-    if (absl::Status status = (*writer)->Append(bytes.substr(static_cast<size_t>((*writer)->staged_bytes())));
+    if (absl::Status status =
+            (*writer)->Append(bytes.substr(static_cast<size_t>((*writer)->staged_bytes())));
         !status.ok()) {
       return status;
     }

@@ -130,7 +130,7 @@ absl::StatusOr<std::string> ProxyFor(const std::string& uri) {
 }
 
 // A list of mirrors stands for its first line that can be used.
-std::string ResolveMirror(const std::string& uri) {
+std::string ResolveList(const std::string& uri) {
   absl::string_view path = uri;
   if (!absl::ConsumePrefix(&path, "mirror+file:")) return uri;
   while (absl::StartsWith(path, "//")) path.remove_prefix(1);
@@ -173,7 +173,7 @@ absl::StatusOr<AptSources> ReadAptSources(const std::string& apt_dir,
     const std::string uri = WithoutSlash(fields[1]);
     const std::string& suite = fields[2];
     if (!suite_pattern.empty() && fnmatch(suite_pattern.c_str(), suite.c_str(), 0) != 0) continue;
-    const std::string resolved = ResolveMirror(uri);
+    const std::string resolved = ResolveList(uri);
     if (!IsSupported(resolved)) {
       AddOnce(uri, sources.skipped);
       continue;
