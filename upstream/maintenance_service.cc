@@ -38,7 +38,9 @@ class MaintenanceService::VerifySource : public MessageSource {
  private:
   Pull Report(const Digest& digest, const absl::Status& problem) {
     summary_.set_problems(summary_.problems() + 1);
-    if (!validate_only_ && service_.content_.Remove(digest).ok() &&
+    // A file that cannot be read just now may be whole.
+    const bool wrong = ReasonOf(problem) == v1::REASON_CONTENT_CORRUPT;
+    if (wrong && !validate_only_ && service_.content_.Remove(digest).ok() &&
         service_.options_.refetch(digest)) {
       summary_.set_refetching(summary_.refetching() + 1);
     }

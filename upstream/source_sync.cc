@@ -136,7 +136,10 @@ void SourceSync::Import(size_t index, v1::SyncTrigger trigger) {
     status = Annotate(Importer(catalog_, clock_).Import(*scheduled.source, sessions, stop),
                       absl::StrCat("importing from ", scheduled.source->name()));
   }
-  if (stop.stop_requested()) status = MakeError(v1::REASON_CANCELLED, "cancelled");
+  // What was finished before the word came stays finished.
+  if (!status.ok() && stop.stop_requested()) {
+    status = MakeError(v1::REASON_CANCELLED, "cancelled");
+  }
   sessions.End(status, clock_.Now()).IgnoreError();
   Publish(sessions.session());
   const v1::SyncCounts& counts = sessions.session().counts();
