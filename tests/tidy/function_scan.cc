@@ -1,7 +1,7 @@
 #include "tests/tidy/function_scan.h"
 
 #include <cctype>
-#include <regex>
+#include <utility>
 
 namespace sluice::tidy {
 namespace {
@@ -35,6 +35,36 @@ std::string FunctionName(const std::string& head) {
   size_t begin = end;
   while (begin > 0 && IsNameCharacter(head[begin - 1])) --begin;
   return head.substr(begin, end - begin);
+}
+
+// The name that a head like "class MUTEX(x) Foo final : public Bar<int(int)>" declares: the last
+// word before the bases that has no parentheses behind it. Empty when it declares no type.
+std::string TypeName(const std::string& head) {
+  const std::string keyword = head.substr(0, head.find(' '));
+  if (keyword != "class" && keyword != "struct" && keyword != "union" && keyword != "enum")
+    return "";
+  std::string name;
+  size_t at = keyword.size();
+  while (at < head.size() && head[at] != ':') {
+    if (!IsNameCharacter(head[at])) {
+      ++at;
+      continue;
+    }
+    std::string word;
+    while (at < head.size() && (IsNameCharacter(head[at]) || head.compare(at, 2, "::") == 0)) {
+      const bool qualified = head[at] == ':';
+      at += qualified ? 2 : 1;
+      word = qualified ? std::string() : word + head[at - 1];
+    }
+    if (at < head.size() && head[at] == '(') {
+      // An attribute, or a function that returns a type so declared.
+      at = head.find(')', at);
+      if (at == std::string::npos) return "";
+    } else if (word != "class" && word != "final") {
+      name = word;
+    }
+  }
+  return name;
 }
 
 class Scanner {
@@ -84,19 +114,12 @@ class Scanner {
     const std::string head = WithoutTemplate(head_);
     Open open = {Scope::kOther, 0};
     if (InDeclarations()) {
-      // An alignment or capability in front of the name has parentheses of its own.
-      static const std::regex kType(
-          "^(?:typedef )?(?:class|struct|union|enum(?: "
-          "class)?)\\b(?:[^:=({]|\\([^)]*\\)|::)*?(\\w+)"
-          "\\s*(?:final\\s*)?(?::(?!:).*)?$");
-      std::smatch match;
       if (head.rfind("namespace", 0) == 0 || head.rfind("extern", 0) == 0 ||
           head.rfind("inline namespace", 0) == 0) {
         open.scope = Scope::kNamespace;
-      } else if (std::regex_match(head.begin(), head.begin() + static_cast<long>(TrimmedSize(head)),
-                                  match, kType)) {
+      } else if (std::string name = TypeName(head); !name.empty()) {
         open.scope = Scope::kType;
-        scan_.types.push_back({match[1], head_line_});
+        scan_.types.push_back({name, head_line_});
       } else if (head.find('(') != std::string::npos && !IsValue(head)) {
         open.scope = Scope::kFunction;
         open.function = scan_.functions.size();
@@ -106,8 +129,6 @@ class Scanner {
     open_.push_back(open);
     EndHead();
   }
-
-  static size_t TrimmedSize(const std::string& head) { return head.find_last_not_of(' ') + 1; }
 
   // "... = {" and "... = Thing(...){" hold values, not code.
   static bool IsValue(const std::string& head) {
