@@ -11,6 +11,8 @@
 namespace sluice {
 namespace {
 
+constexpr int kMissingPerCommit = 1000;
+
 // The row of an item that could not be had, one attempt more than before.
 stored::v1::MissingRow NextMissing(const CatalogReader& reader, absl::string_view item,
                                    const absl::Status& status, absl::Time now) {
@@ -109,6 +111,15 @@ absl::Status RecordApplier::Commit(CatalogChange change) {
   counts.set_adopted(counts.adopted() + outcome.adopted);
   counts.set_kept(counts.kept() + outcome.kept);
   return absl::OkStatus();
+}
+
+absl::Status RecordApplier::ForgetMissing() {
+  ASSIGN_OR_RETURN(const auto rows, catalog_.Read().ListRows<stored::v1::MissingRow>(
+                                        Family::kMissing, "", "", kMissingPerCommit));
+  if (rows.empty()) return absl::OkStatus();
+  CatalogChange change;
+  for (const auto& [item, row] : rows) change.DeleteRow(Family::kMissing, item);
+  return catalog_.Commit(change).status();
 }
 
 void RecordApplier::Count(const RecordKey& key) {

@@ -37,6 +37,10 @@ class RecordApplier {
   // Commits `change` together with the session and the counts that came of it.
   absl::Status Commit(CatalogChange change);
 
+  // Nothing is missing: the fingerprints agree. Rows of what could not be had, and has left or was
+  // deleted since, go.
+  absl::Status ForgetMissing();
+
   // The keys of all records that changed since it was last asked.
   std::vector<RecordKey> TakeChanged() { return std::exchange(changed_, {}); }
 

@@ -14,6 +14,7 @@ namespace {
 constexpr absl::Duration kReconnectBase = absl::Seconds(1);
 constexpr absl::Duration kReconnectMax = absl::Minutes(2);
 constexpr absl::Duration kReportSpacing = absl::Milliseconds(200);
+constexpr absl::Duration kReportRetry = absl::Seconds(30);
 constexpr absl::Duration kRequestWait = absl::Seconds(20);
 
 }  // namespace
@@ -54,7 +55,11 @@ void SyncEngine::On(const Started&) {
 
 void SyncEngine::On(const TimerFired&) {
   timer_ = absl::InfiniteFuture();
-  if (next_sync_ <= now_ && !sessions_.running()) Begin(next_trigger_);
+  if (next_sync_ > now_) return;
+  if (!sessions_.running()) return Begin(next_trigger_);
+  // A session that came over the watch still waits for its files.
+  again_ = next_trigger_;
+  next_sync_ = absl::InfiniteFuture();
 }
 
 void SyncEngine::On(const SyncRequested& event) {
@@ -248,7 +253,10 @@ void SyncEngine::On(const ReportDue&) { report_due_ = true; }
 void SyncEngine::On(const ReportAnswered& event) {
   if (event.call != report_call_) return;
   report_call_ = 0;
-  // A report that was lost is made up for by the next; a session's end brings one anyhow.
+  if (!IsRetryable(event.status)) return;
+  // Nothing else may change here for a long time, and the upstream would go on showing old counts.
+  report_due_ = true;
+  report_not_before_ = now_ + kReportRetry;
 }
 
 // Nothing is reported to an upstream that could not be reached lately.

@@ -74,6 +74,10 @@ void SyncEngine::On(const HelloAnswered& event) {
 void SyncEngine::AcceptHello(const v1::HelloResponse& hello) {
   const absl::StatusOr<Uuid> upstream = Uuid::FromBytes(hello.node_id());
   if (!upstream.ok()) return Fail(Annotate(upstream.status(), "the upstream's node id"));
+  if (*upstream == catalog_.node_id()) {
+    return Fail(MakeError(v1::REASON_LOOP, absl::StrCat("the upstream \"", hello.node_name(),
+                                                        "\" is this node itself")));
+  }
   for (const std::string& ancestor : hello.ancestors()) {
     if (ancestor == catalog_.node_id().view()) {
       return Fail(MakeError(v1::REASON_LOOP, absl::StrCat("this node is above its upstream \"",
@@ -292,9 +296,11 @@ void SyncEngine::OnMark(const v1::Mark& mark) {
   const absl::StatusOr<Fingerprint> theirs = Fingerprint::FromProto(mark.fingerprint());
   if (!Check(ours.status()) || !Check(theirs.status())) return;
   if (state_ == State::kTail) Enter(v1::SYNC_PHASE_VERIFY);
-  if (!(*ours == *theirs)) {
-    catalog_done_ = false;
+  if (*ours == *theirs) {
+    if (!Check(applier_.ForgetMissing())) return;
+  } else {
     if (!compared_ || (marks_only_ && mark.seq() > compared_seq_)) {
+      catalog_done_ = false;
       Do(CloseChanges{std::exchange(changes_call_, 0)});
       if (!BeginOutOfWatch()) return;
       absl::StrAppend(sessions_.session().mutable_summary(),

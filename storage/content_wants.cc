@@ -168,12 +168,13 @@ std::vector<ContentInfo> ContentWants::TakeFetches(absl::Time now) {
 
 std::vector<Digest> ContentWants::TakeRequests(absl::Time now) {
   std::vector<Digest> requests;
+  if (request_open_) return requests;  // One at a time, for all that wait.
   for (auto& [digest, missing] : files_) {
-    if (missing.requested) return {};  // One request at a time, for all that wait.
     const bool due = missing.state == v1::CONTENT_STATE_WAITING_UPSTREAM && missing.due <= now;
     if (due && requests.size() < kRequestMax) requests.push_back(digest);
   }
   for (const Digest& digest : requests) files_[digest].requested = true;
+  request_open_ = !requests.empty();
   return requests;
 }
 
@@ -224,6 +225,7 @@ v1::ContentAnswer ContentWants::Answered(const v1::ContentAnswer& answer, absl::
 }
 
 void ContentWants::RequestFailed(absl::Time retry_at) {
+  request_open_ = false;
   for (auto& [digest, missing] : files_) {
     if (!missing.requested) continue;
     missing.requested = false;
@@ -244,14 +246,12 @@ bool ContentWants::settled() const {
 }
 
 absl::Time ContentWants::next_due() const {
-  const bool request_open = std::any_of(files_.begin(), files_.end(),
-                                        [](const auto& file) { return file.second.requested; });
   absl::Time due = absl::InfiniteFuture();
   for (const auto& [digest, missing] : files_) {
     if (missing.state == v1::CONTENT_STATE_FETCHING) continue;
     // What waits for a free transfer or for an open request's answer is not due by the clock.
     const bool waits = missing.state == v1::CONTENT_STATE_WAITING_UPSTREAM;
-    if (waits ? request_open : fetching_ >= parallel_) continue;
+    if (waits ? request_open_ : fetching_ >= parallel_) continue;
     due = std::min(due, missing.due);
   }
   return due;

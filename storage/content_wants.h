@@ -54,7 +54,7 @@ class ContentWants {
   // What the upstream says of a requested file.
   v1::ContentAnswer Answered(const v1::ContentAnswer& answer, absl::Time now,
                              absl::BitGenRef random);
-  // A request got no answer: all that were requested wait for `retry_at`.
+  // The request is over: what it asked for and got no answer about waits for `retry_at`.
   void RequestFailed(absl::Time retry_at);
 
   // Nothing is queued or being fetched; files may still wait for the upstream or for another try.
@@ -99,6 +99,7 @@ class ContentWants {
   std::set<Digest> present_;         // Wanted and here.
   std::map<Digest, Missing> files_;  // Wanted and not here.
   int fetching_ = 0;
+  bool request_open_ = false;
 };
 
 }  // namespace sluice

@@ -14,6 +14,8 @@ namespace sluice {
 namespace {
 
 constexpr int kSessionsKept = 1000;
+// Rows are counted anew, and the oldest removed, every so many sessions.
+constexpr int kSessionsBetweenCounts = 100;
 constexpr int kItemsListed = 1000;
 
 google::protobuf::Timestamp ToTimestamp(absl::Time time) {
@@ -67,6 +69,14 @@ absl::Status SessionLog::CloseInterrupted(absl::Time now) {
     *session.mutable_ended_at() = ToTimestamp(now);
     change.PutRow(Family::kSessions, key, session);
   }
+  RETURN_IF_ERROR(change.empty() ? absl::OkStatus() : catalog_.Commit(change).status());
+  return RemoveOldest();
+}
+
+absl::Status SessionLog::RemoveOldest() {
+  ASSIGN_OR_RETURN(const auto rows,
+                   catalog_.Read().ListRows<v1::Session>(Family::kSessions, "", "", 1 << 20));
+  CatalogChange change;
   for (size_t i = 0; i + kSessionsKept < rows.size(); ++i) {
     change.DeleteRow(Family::kSessions, rows[i].first);
   }
@@ -91,7 +101,8 @@ absl::Status SessionLog::Begin(v1::SyncTrigger trigger, absl::Time now, absl::Bi
   session_.set_outcome(v1::SYNC_OUTCOME_RUNNING);
   session_.set_phase(v1::SYNC_PHASE_CONNECT);
   running_ = true;
-  return Store();
+  RETURN_IF_ERROR(Store());
+  return ++begun_ % kSessionsBetweenCounts == 0 ? RemoveOldest() : absl::OkStatus();
 }
 
 absl::Status SessionLog::Enter(v1::SyncPhase phase) {

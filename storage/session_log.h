@@ -45,11 +45,13 @@ class SessionLog {
 
  private:
   absl::Status Store();
+  absl::Status RemoveOldest();
 
   Catalog& catalog_;
   const std::string peer_;
   v1::Session session_;
   bool running_ = false;
+  int64_t begun_ = 0;
 };
 
 // The row key of a session, from its id in text. Errors: INVALID_ARGUMENT it is none.

@@ -127,6 +127,61 @@ TEST(SyncEngineCatalogTest, CountsTheAttemptsAtWhatStaysDamaged) {
   EXPECT_GT(first_seen.seconds(), 0);
 }
 
+TEST(SyncEngineCatalogTest, ForgetsWhatWasMissingWhenTheUpstreamHasItNoLonger) {
+  EngineBench bench;
+  AddUpdates(bench.upstream(), 2);
+  int times = 1;
+  bench.alter_changes = [&times](v1::ChangesResponse& response) { Damage(response, times); };
+  bench.alter_records = [](v1::GetRecordsResponse& response) {
+    for (v1::GetRecordsItem& item : *response.mutable_items()) {
+      item.mutable_record()->mutable_body()->push_back('x');
+    }
+  };
+  bench.Start();
+  EXPECT_EQ(bench.LastSession().outcome(), v1::SYNC_OUTCOME_PARTIAL);
+  CatalogChange change;
+  change.Delete(bench.upstream().Read().CurrentRevision(UpdateIdOf("u0"))->key);
+  bench.upstream().Commit(change);
+  bench.Run();
+  EXPECT_EQ(bench.Ours(), bench.Theirs());
+  EXPECT_THAT(
+      bench.catalog().Read().ListRows<stored::v1::MissingRow>(Family::kMissing, "", "", 10).value(),
+      IsEmpty());
+}
+
+// Such a session never ended, and the node never reconnected.
+TEST(SyncEngineCatalogTest, EndsASessionWhoseFilesAreOnTheirWayWhenALaterMarkDiffers) {
+  EngineBench bench;
+  bench.upstream().AddProduct("Contoso/Agent");
+  bench.upstream().AddProduct("Fabrikam/Tool");
+  AddUpdates(bench.upstream(), 2);
+  bench.upstream().AddUpdate({.name = "a", .contents = {"slow"}});
+  bench.upstream().Approve("a");
+  bench.Subscribe(SubscriptionTo({"Contoso"}));
+  bench.alter_changes = [](v1::ChangesResponse& response) {
+    if (response.mark().has_fingerprint()) {
+      response.mutable_mark()->mutable_fingerprint()->set_count(99);
+    }
+  };
+  std::optional<FetchFile> fetch;
+  bench.intercept = [&fetch](const EngineAction& action) {
+    const auto* const file = std::get_if<FetchFile>(&action);
+    if (file != nullptr) fetch = *file;
+    return file != nullptr;
+  };
+  bench.Start();
+  ASSERT_TRUE(fetch.has_value());
+  bench.upstream().AddUpdate({.name = "other", .product = "Fabrikam/Tool"});
+  bench.Run();
+  bench.CutChanges();
+  bench.alter_changes = [](v1::ChangesResponse&) {};
+  bench.files.insert(fetch->file.digest);
+  bench.Tell(FileFetched{fetch->file.digest, absl::OkStatus(), fetch->file.size_bytes});
+  EXPECT_EQ(bench.Sessions()[0].outcome(), v1::SYNC_OUTCOME_PARTIAL);
+  bench.Advance(absl::Minutes(2));
+  EXPECT_TRUE(bench.engine().watching());
+}
+
 TEST(SyncEngineCatalogTest, ComparesOnceWhenTheFingerprintAtTheHeadDiffers) {
   EngineBench bench;
   AddUpdates(bench.upstream(), 3);

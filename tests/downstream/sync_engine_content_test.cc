@@ -127,6 +127,25 @@ TEST(SyncEngineContentTest, AsksAgainWhenARequestRunsOut) {
   EXPECT_EQ(bench.Count<CallRequestContent>(), 2U);
 }
 
+// A file that was no longer wanted while its request was open made the engine ask for a timer in
+// the past, over and over.
+TEST(SyncEngineContentTest, WaitsForAnOpenRequestThoughItsFileIsNoLongerWanted) {
+  EngineBench bench;
+  bench.upstream().AddUpdate({.name = "a", .contents = {"late a"}});
+  bench.upstream().Approve("a");
+  bench.Start();
+  bench.upstream().AddUpdate({.name = "b", .contents = {"late b"}});
+  bench.upstream().Approve("b");
+  bench.upstream().Decline("a");
+  bench.Run();
+  const size_t timers = bench.Count<SetTimer>();
+  bench.Advance(absl::Seconds(20));
+  EXPECT_LT(bench.Count<SetTimer>(), timers + 5);
+  bench.Tell(ContentAnswered{bench.All<CallRequestContent>()[0].call, v1::RequestResponse()});
+  ASSERT_EQ(bench.Count<CallRequestContent>(), 2U);
+  EXPECT_EQ(bench.All<CallRequestContent>()[1].request.digests(0), Digest::Of("late b").bytes());
+}
+
 TEST(SyncEngineContentTest, KeepsTheWordsOfTheNodeWhereAFileFailedAndTriesAgainLater) {
   EngineBench bench;
   bench.upstream().AddUpdate({.name = "a", .contents = {"gone"}});
@@ -239,6 +258,21 @@ TEST(SyncEngineReportTest, SendsOneReportAtATimeAndSpacesThem) {
   EXPECT_THAT(held, SizeIs(2));  // Not within 200 ms.
   bench.Advance(absl::Milliseconds(200));
   EXPECT_THAT(held, SizeIs(3));
+}
+
+TEST(SyncEngineReportTest, RepeatsAReportThatWasLost) {
+  EngineBench bench;
+  bool lost = false;
+  bench.intercept = [&bench, &lost](const EngineAction& action) {
+    const auto* const report = std::get_if<CallReport>(&action);
+    if (report == nullptr || std::exchange(lost, true)) return false;
+    bench.TakeLater(ReportAnswered{report->call, absl::UnavailableError("lost")});
+    return true;
+  };
+  bench.Start();
+  EXPECT_EQ(bench.Count<CallReport>(), 1U);
+  bench.Advance(absl::Minutes(1));
+  EXPECT_EQ(bench.Count<CallReport>(), 2U);
 }
 
 TEST(SyncEngineReportTest, PassesOnTheNodesBelow) {

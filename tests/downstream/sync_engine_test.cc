@@ -218,6 +218,49 @@ TEST(SyncEngineTest, RecordsABurstOverTheWatchAsOneSession) {
   EXPECT_EQ(bench.Count<CallHello>(), 1U);
 }
 
+TEST(SyncEngineTest, RefusesToFollowItself) {
+  EngineBench bench;
+  bench.intercept = [&bench](const EngineAction& action) {
+    const auto* const hello = std::get_if<CallHello>(&action);
+    if (hello == nullptr) return false;
+    v1::HelloResponse response;
+    response.set_node_id(bench.catalog().node_id().bytes());
+    bench.TakeLater(HelloAnswered{hello->call, response});
+    return true;
+  };
+  bench.Start();
+  ASSERT_THAT(bench.LastSession().errors(), SizeIs(1));
+  EXPECT_EQ(bench.LastSession().errors(0).reason(), "LOOP");
+}
+
+// The engine asked for a timer in the past, over and over, until the file was there.
+TEST(SyncEngineTest, RunsOnceMoreWhenItsTimeComesDuringASessionThatCameOverTheWatch) {
+  SyncEngineOptions options = OnSchedule();
+  options.watch = true;
+  EngineBench bench(options);
+  bench.Start();
+  std::optional<FetchFile> fetch;
+  bench.intercept = [&fetch](const EngineAction& action) {
+    const auto* const file = std::get_if<FetchFile>(&action);
+    if (file != nullptr) fetch = *file;
+    return file != nullptr;
+  };
+  bench.upstream().AddUpdate({.name = "a", .contents = {"slow"}});
+  bench.upstream().Approve("a");
+  bench.Run();
+  ASSERT_TRUE(bench.engine().session_running());
+  const size_t timers = bench.Count<SetTimer>();
+  bench.Advance(absl::Hours(3));
+  EXPECT_LT(bench.Count<SetTimer>(), timers + 10);
+  EXPECT_EQ(bench.LastSession().trigger(), v1::SYNC_TRIGGER_WATCH);
+  ASSERT_TRUE(fetch.has_value());
+  bench.files.insert(fetch->file.digest);
+  bench.Tell(FileFetched{fetch->file.digest, absl::OkStatus(), fetch->file.size_bytes});
+  bench.Advance(absl::Seconds(1));
+  EXPECT_EQ(bench.LastSession().trigger(), v1::SYNC_TRIGGER_SCHEDULE);
+  EXPECT_EQ(bench.Count<CallHello>(), 2U);
+}
+
 TEST(SyncEngineTest, EndsASessionWhenTheStoreFailsAndRecoversWithTheNextProcess) {
   EngineBench bench;
   bench.upstream().AddUpdate({.name = "a"});

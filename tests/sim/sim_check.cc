@@ -86,9 +86,11 @@ absl::Status CheckTail(const SimNode& node) {
   return absl::OkStatus();
 }
 
-// The files of what is approved are here.
+// The files of what is approved are here. A file that the upstream does not name belongs to a
+// revision which is only kept here, and can be had from nobody.
 absl::Status CheckContent(SimNode& node) {
   const CatalogReader reader = node.catalog_->Read();
+  const CatalogReader above = node.upstream_->catalog_->Read();
   ASSIGN_OR_RETURN(const v1::Subscription subscription, ReadSubscription(reader));
   ASSIGN_OR_RETURN(const Selection selection, Selection::Expand(reader, subscription));
   ASSIGN_OR_RETURN(const std::vector<RecordColumns> policies,
@@ -97,6 +99,8 @@ absl::Status CheckContent(SimNode& node) {
     ASSIGN_OR_RETURN(const WantedFiles wanted, FilesWantedFor(reader, policy.key.id, selection));
     for (const stored::v1::FileReference& file : wanted.files) {
       ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(file.sha256()));
+      ASSIGN_OR_RETURN(const std::vector<RecordKey> uses, above.FileUses(digest));
+      if (uses.empty()) continue;
       const absl::Status intact = node.content_.Verify(digest);
       if (!intact.ok())
         return absl::InternalError(absl::StrCat(node.name_, ": ", intact.message()));
