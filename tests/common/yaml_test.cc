@@ -1,5 +1,6 @@
 #include "common/yaml.h"
 
+#include <random>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -223,6 +224,28 @@ TEST(ParseYamlTest, RefusesWhatIsNotText) {
   config::v1::UpstreamDaemon out;
   ASSERT_TRUE(ParseYaml("node: {name: Zürich 東京 \xf0\x9f\x8c\x8d}", "f", out).ok());
   EXPECT_EQ(out.node().name(), "Zürich 東京 \xf0\x9f\x8c\x8d");
+}
+
+TEST(ParseYamlTest, SurvivesDamagedText) {
+  const std::string sound =
+      "node: &a\n  name: \"hq\\u00e9\"\n  state_dir: |\n    /s\n  listeners:\n  - {address: '1:0', "
+      "roles: [viewer, !!str node]}\n? b\n: *a\n";
+  std::mt19937 random(20261124);
+  const std::string bytes = "{}[]:-?|>&*!#%'\",\n \t\\~<=/@`a0\x80\xff";
+  for (int i = 0; i < 3000; ++i) {
+    std::string text = sound;
+    for (uint32_t change = 0; change < 1 + random() % 4; ++change) {
+      const size_t at = random() % text.size();
+      if (random() % 3 == 0) {
+        text.erase(at, 1 + random() % 8);
+      } else {
+        text.insert(at, 1 + random() % 3, bytes[random() % bytes.size()]);
+      }
+    }
+    config::v1::UpstreamDaemon out;
+    const absl::Status status = ParseYaml(text, "f", out);
+    EXPECT_TRUE(status.ok() || status.code() == absl::StatusCode::kInvalidArgument) << status;
+  }
 }
 
 TEST(ParseYamlTest, RefusesAHugeText) {
