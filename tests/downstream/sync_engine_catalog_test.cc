@@ -318,6 +318,33 @@ TEST(SyncEngineCatalogTest, GoesOnWithAComparisonThatWasCut) {
   EXPECT_EQ(Kept(bench), 1U);
 }
 
+// A decision that moved out of the selection between comparing and reading stayed here for ever.
+TEST(SyncEngineCatalogTest, DoesNotTakeWhatLeftTheSelectionWhileItCompared) {
+  EngineBench bench;
+  bench.upstream().AddProduct("Contoso/Agent");
+  bench.upstream().AddProduct("Fabrikam/Tool");
+  bench.upstream().AddUpdate({.name = "a", .title = "a 1", .product = "Contoso/Agent"});
+  bench.upstream().Approve("a");
+  bench.Subscribe(SubscriptionTo({"Contoso"}));
+  bench.Start();
+  const RecordKey policy = {v1::RECORD_KIND_POLICY, UpdateIdOf("a"), 0, {}};
+  const RecordColumns lost = bench.catalog().Read().GetColumns(policy).value();
+  CatalogChange change;
+  change.Leave(policy, ShardId::FromBytes(lost.header.shard_id()).value());
+  ASSERT_TRUE(bench.catalog().Commit(change).ok());
+  bool moved = false;
+  bench.intercept = [&bench, &moved](const EngineAction& action) {
+    if (std::holds_alternative<CallGetRecords>(action) && !std::exchange(moved, true)) {
+      bench.upstream().AddUpdate({.name = "a", .title = "a 2", .product = "Fabrikam/Tool"});
+    }
+    return false;
+  };
+  bench.Restart();
+  EXPECT_TRUE(moved);
+  EXPECT_EQ(bench.Ours(), bench.Theirs());
+  EXPECT_EQ(bench.LastSession().outcome(), v1::SYNC_OUTCOME_SUCCEEDED);
+}
+
 TEST(SyncEngineCatalogTest, TakesADeletionInTheSameHistoryForOne) {
   EngineBench bench;
   AddUpdates(bench.upstream(), 2);
