@@ -341,6 +341,11 @@ void Simulation::Fault() {
       const auto backup = backups_.find(&node);
       if (backup == backups_.end() || Chance() < 0.5) return;
       if (node.up()) node.Kill();
+      // A commit that never reached the anchor may have been read below; the anchor cannot tell.
+      const auto head = [](const std::shared_ptr<const OrderedView>& view) {
+        return CatalogReader(view).State()->head_seq();
+      };
+      node.history_lost_ |= head(backup->second) < head(node.store_.View());
       node.store_.Restore(backup->second);
       backups_.erase(backup);
       return Restart(node);
