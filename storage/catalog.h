@@ -102,6 +102,8 @@ class CatalogReader {
 
   // All shards with at least one record, by id.
   absl::StatusOr<std::vector<ShardInfo>> Shards() const;
+  // Also those that hold no record any more.
+  absl::StatusOr<std::vector<ShardInfo>> ShardsEverUsed() const;
   absl::StatusOr<ShardInfo> Shard(const ShardId& id) const;  // Errors: NOT_FOUND.
 
   // Members of a shard by key, after `after` (encoded key), at most `max`.

@@ -195,6 +195,12 @@ absl::StatusOr<CatalogReader::LogSlice> CatalogReader::ReadLog(
 }
 
 absl::StatusOr<std::vector<ShardInfo>> CatalogReader::Shards() const {
+  ASSIGN_OR_RETURN(std::vector<ShardInfo> shards, ShardsEverUsed());
+  std::erase_if(shards, [](const ShardInfo& shard) { return shard.fingerprint.count() == 0; });
+  return shards;
+}
+
+absl::StatusOr<std::vector<ShardInfo>> CatalogReader::ShardsEverUsed() const {
   std::vector<ShardInfo> shards;
   const auto cursor = view_->Scan(Family::kShards, "", "");
   for (; cursor->Valid(); cursor->Next()) {
@@ -205,7 +211,6 @@ absl::StatusOr<std::vector<ShardInfo>> CatalogReader::Shards() const {
       return DamagedRow(Family::kShards, cursor->key());
     }
     ASSIGN_OR_RETURN(shard.fingerprint, Fingerprint::FromProto(row.fingerprint()));
-    if (shard.fingerprint.count() == 0) continue;
     shard.definition = std::move(*row.mutable_definition());
     shards.push_back(std::move(shard));
   }

@@ -155,7 +155,8 @@ absl::StatusOr<std::optional<v1::ChangesResponse>> ChangeFeed::Reexpand(
   v1::ChangesResponse response;
   v1::SelectionChanged& changed = *response.mutable_selection_changed();
   changed.set_selection_hash(selection.hash().bytes());
-  ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
+  // An emptied shard counts too: that records left it is not said to one who no longer takes it.
+  ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.ShardsEverUsed());
   for (const ShardInfo& shard : shards) {
     const bool before = selection_.Matches(shard.definition);
     const bool after = selection.Matches(shard.definition);
