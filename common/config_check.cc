@@ -258,7 +258,7 @@ void CompleteDebian(const std::string& path, config::v1::DebianSource& debian, M
       !absl::StartsWith(debian.uri(), "file:/")) {
     mistakes.Add(absl::StrCat(path, ".uri"),
                  debian.uri().empty()
-                     ? "is missing; as in \"http://deb.debian.org/debian\""
+                     ? "is missing; as in \"http://archive.example.org/debian\""
                      : absl::StrCat("\"", debian.uri(), "\" is neither http:, https: nor file:"));
   }
   if (debian.suite().empty()) {

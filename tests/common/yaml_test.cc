@@ -43,7 +43,7 @@ sources:
   - name: bookworm
     import_at_start: false
     debian:
-      uri: http://deb.debian.org/debian
+      uri: http://archive.example.org/debian
     schedule:
       times_a_day: 4
       first_at: 03:00
