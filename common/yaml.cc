@@ -3,6 +3,7 @@
 #include <cmath>
 #include <exception>
 #include <limits>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "common/duration_text.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/duration.pb.h"
+#include "yaml-cpp/eventhandler.h"
 #include "yaml-cpp/yaml.h"
 
 namespace sluice {
@@ -395,18 +397,51 @@ int FirstBadLine(absl::string_view text) {
   return 0;
 }
 
+// Notes where documents start, and keeps nothing.
+class DocumentStarts : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override { line_ = mark.line + 1; }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnAlias(const YAML::Mark&, YAML::anchor_t) override {}
+  void OnScalar(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                const std::string&) override {}
+  void OnSequenceStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                       YAML::EmitterStyle::value) override {}
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark&, const std::string&, YAML::anchor_t,
+                  YAML::EmitterStyle::value) override {}
+  void OnMapEnd() override {}
+
+  // Of the document that started last.
+  int line() const { return line_; }
+
+ private:
+  int line_ = 1;
+};
+
+// The line where a second document starts; 0 when there is none. A document is asked for once more
+// and no further: from a comma that opens the text, yaml-cpp makes empty documents without end.
+int SecondDocumentLine(absl::string_view text) {
+  std::istringstream stream{std::string(text)};
+  YAML::Parser parser(stream);
+  DocumentStarts starts;
+  if (!parser.HandleNextDocument(starts)) return 0;
+  return parser.HandleNextDocument(starts) ? starts.line() : 0;
+}
+
 absl::Status ReadDocuments(absl::string_view text, absl::string_view file_name, Message& out) {
   // yaml-cpp takes a quote that is never closed for one that ends with the text, unless the text
   // ends without a line break.
-  YAML::LoadAll(std::string(absl::StripTrailingAsciiWhitespace(text)));
-  const std::vector<YAML::Node> documents = YAML::LoadAll(std::string(text));
-  if (documents.size() > 1) {
-    return absl::InvalidArgumentError(absl::StrCat(file_name, ":", LineOf(documents[1], 1),
-                                                   ": a second document; only one is read"));
+  SecondDocumentLine(absl::StripTrailingAsciiWhitespace(text));
+  if (const int line = SecondDocumentLine(text); line != 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(file_name, ":", line, ": a second document; only one is read"));
   }
-  if (documents.empty() || documents[0].IsNull()) return absl::OkStatus();
+  const YAML::Node document = YAML::Load(std::string(text));
+  if (document.IsNull()) return absl::OkStatus();
   YamlReader reader(file_name);
-  reader.ReadMessage(documents[0], {"", LineOf(documents[0], 1)}, 1, out);
+  reader.ReadMessage(document, {"", LineOf(document, 1)}, 1, out);
   return reader.status();
 }
 

@@ -190,7 +190,14 @@ TEST(ParseYamlTest, NamesTheLineOfASyntaxError) {
 
 TEST(ParseYamlTest, ReadsOneDocumentOnly) {
   EXPECT_THAT(MistakeOf("node: {name: a}\n---\nnode: {name: b}\n"),
-              HasSubstr("sluice.yaml:3: a second document"));
+              HasSubstr("sluice.yaml:2: a second document"));
+}
+
+// From a comma that opens the text, yaml-cpp makes empty documents without end.
+TEST(ParseYamlTest, EndsAtAStrayComma) {
+  for (const char* text : {",\n", ",node: {name: a}\n", "---\n, [b\n"}) {
+    EXPECT_THAT(MistakeOf(text), HasSubstr("a second document")) << text;
+  }
 }
 
 TEST(ParseYamlTest, ResolvesAliases) {
@@ -234,12 +241,16 @@ TEST(ParseYamlTest, SurvivesDamagedText) {
   const std::string bytes = "{}[]:-?|>&*!#%'\",\n \t\\~<=/@`a0\x80\xff";
   for (int i = 0; i < 3000; ++i) {
     std::string text = sound;
-    for (uint32_t change = 0; change < 1 + random() % 4; ++change) {
+    const uint32_t changes = 1 + random() % 4;
+    for (uint32_t change = 0; change < changes; ++change) {
       const size_t at = random() % text.size();
+      const size_t count = 1 + random() % 8;
+      // Drawn one by one: the order in which arguments are computed is the compiler's choice.
+      const char byte = bytes[random() % bytes.size()];
       if (random() % 3 == 0) {
-        text.erase(at, 1 + random() % 8);
+        text.erase(at, count);
       } else {
-        text.insert(at, 1 + random() % 3, bytes[random() % bytes.size()]);
+        text.insert(at, count, byte);
       }
     }
     config::v1::UpstreamDaemon out;
