@@ -1,5 +1,6 @@
 #include "upstream/publish.h"
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,28 +17,90 @@
 namespace sluice {
 namespace {
 
-constexpr int64_t kMemoryBytesMax = int64_t{64} << 20;
+// Each file of an update stays open until the update is complete.
+constexpr int kFilesMax = 256;
 
 absl::Status OutOfOrder(absl::string_view what) {
   return InvalidRequest({{"part", std::string(what)}});
 }
 
-// A caller that is lost in the middle of the last file looks like one that is done; the digest
-// tells them apart.
-absl::Status CheckDigests(const v1::UpdateManifest& manifest) {
+// A caller that is lost in the middle of the last file looks like one that is done; digest and size
+// tell them apart.
+absl::Status CheckFiles(const v1::UpdateManifest& manifest) {
   std::vector<FieldViolation> violations;
   for (int i = 0; i < manifest.files_size(); ++i) {
-    if (!manifest.files(i).sha256().empty()) continue;
-    violations.push_back({absl::StrCat("files[", i, "].sha256"), "is required when publishing"});
+    const v1::ManifestFile& file = manifest.files(i);
+    if (file.sha256().empty()) {
+      violations.push_back({absl::StrCat("files[", i, "].sha256"), "is required when publishing"});
+    }
+    if (file.size_bytes() < 0) {
+      violations.push_back({absl::StrCat("files[", i, "].size_bytes"), "must not be negative"});
+    }
+  }
+  if (manifest.files_size() > kFilesMax) {
+    violations.push_back({"files", absl::StrCat("at most ", kFilesMax,
+                                                " can be published at once; "
+                                                "a directory source takes more")});
   }
   return violations.empty() ? absl::OkStatus() : InvalidRequest(violations);
 }
 
+// A file on its way in: hashed, and staged where there is a writer for it.
+class IncomingFile {
+ public:
+  IncomingFile(const v1::ManifestFile& named, const Digest& digest,
+               std::unique_ptr<ContentWriter> writer)
+      : path_(named.path()),
+        expected_{digest, named.size_bytes()},
+        writer_(std::move(writer)),
+        staged_bytes_(writer_ == nullptr ? 0 : writer_->staged_bytes()) {}
+
+  absl::Status Append(absl::string_view data) {
+    hasher_.Update(data);
+    const int64_t from = received_bytes_;
+    received_bytes_ += static_cast<int64_t>(data.size());
+    if (received_bytes_ > expected_.size_bytes) return Differs("more bytes than that");
+    if (writer_ == nullptr || received_bytes_ <= staged_bytes_) return absl::OkStatus();
+    // The first bytes may be staged already, by an upload that was cut off.
+    if (from < staged_bytes_) data.remove_prefix(static_cast<size_t>(staged_bytes_ - from));
+    return writer_->Append(data);
+  }
+
+  // All bytes are here. Wrong ones do not stay staged.
+  absl::Status End() {
+    const Digest digest = hasher_.Finish();
+    if (received_bytes_ == expected_.size_bytes && digest == expected_.digest) {
+      return absl::OkStatus();
+    }
+    if (writer_ != nullptr) writer_->Commit().IgnoreError();
+    return Differs(absl::StrCat(received_bytes_, " bytes with SHA-256 ", digest.ToHex()));
+  }
+
+  // Makes the file visible.
+  absl::Status Store() { return writer_ == nullptr ? absl::OkStatus() : writer_->Commit(); }
+
+  const MeasuredFile& measured() const { return expected_; }
+
+ private:
+  absl::Status Differs(absl::string_view came) const {
+    return MakeError(
+        v1::REASON_CONTENT_CORRUPT,
+        absl::StrCat("file \"", path_, "\" came as ", came, "; the manifest says ",
+                     expected_.size_bytes, " bytes with SHA-256 ", expected_.digest.ToHex()));
+  }
+
+  const std::string path_;
+  const MeasuredFile expected_;
+  const std::unique_ptr<ContentWriter> writer_;
+  const int64_t staged_bytes_;
+  int64_t received_bytes_ = 0;
+  Hasher hasher_;
+};
+
 }  // namespace
 
-// One publishing: manifest, then file after file, then the end. The bytes are held in memory, up to
-// a limit, until everything is known to be right; larger files belong into the folder of a
-// directory source.
+// One publishing: manifest, then file after file, then the end. Files are staged as they come, and
+// get their names in the content store only when everything is known to be right.
 class Publisher::Upload : public Conversation<v1::PublishUpdateRequest, v1::PublishUpdateResponse> {
  public:
   Upload(Publisher& publisher, CallContext context)
@@ -53,7 +116,7 @@ class Publisher::Upload : public Conversation<v1::PublishUpdateRequest, v1::Publ
       case v1::PublishUpdateRequest::kManifest:
         if (manifest_.has_value()) return OutOfOrder("there is one manifest, first");
         RETURN_IF_ERROR(CheckManifest(request.manifest()));
-        RETURN_IF_ERROR(CheckDigests(request.manifest()));
+        RETURN_IF_ERROR(CheckFiles(request.manifest()));
         manifest_ = request.manifest();
         break;
       case v1::PublishUpdateRequest::kFile:
@@ -61,12 +124,7 @@ class Publisher::Upload : public Conversation<v1::PublishUpdateRequest, v1::Publ
         break;
       case v1::PublishUpdateRequest::kData:
         if (!in_file_) return OutOfOrder("data comes after a file's path");
-        held_bytes_ += static_cast<int64_t>(request.data().size());
-        if (held_bytes_ > kMemoryBytesMax) {
-          return absl::ResourceExhaustedError(
-              "the files are over 64 MiB together; put them into a folder of a directory source");
-        }
-        data_ += request.data();
+        RETURN_IF_ERROR(files_.back()->Append(request.data()));
         break;
       case v1::PublishUpdateRequest::PART_NOT_SET:
         return OutOfOrder("is empty");
@@ -94,37 +152,29 @@ class Publisher::Upload : public Conversation<v1::PublishUpdateRequest, v1::Publ
         manifest_->files(static_cast<int>(next)).path() != path) {
       return OutOfOrder(absl::StrCat("file \"", path, "\" is not the manifest's next one"));
     }
+    const v1::ManifestFile& named = manifest_->files(static_cast<int>(next));
+    ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(named.sha256()));
+    std::unique_ptr<ContentWriter> writer;
+    const bool here = std::any_of(files_.begin(), files_.end(), [&digest](const auto& file) {
+      return file->measured().digest == digest;
+    });
+    if (!validate_only_ && !here && !publisher_.content_.Stat(digest).ok()) {
+      ASSIGN_OR_RETURN(writer, publisher_.content_.Write(digest, named.size_bytes()));
+    }
+    files_.push_back(std::make_unique<IncomingFile>(named, digest, std::move(writer)));
     in_file_ = true;
     return absl::OkStatus();
   }
 
   absl::Status EndFile() {
-    if (!in_file_) return absl::OkStatus();
-    in_file_ = false;
-    const v1::ManifestFile& named = manifest_->files(static_cast<int>(files_.size()));
-    const MeasuredFile measured = {Digest::Of(data_), static_cast<int64_t>(data_.size())};
-    if (!named.sha256().empty() && *Digest::Parse(named.sha256()) != measured.digest) {
-      return MakeError(
-          v1::REASON_CONTENT_CORRUPT,
-          absl::StrCat("file \"", named.path(), "\" came with SHA-256 ", measured.digest.ToHex(),
-                       ", the manifest says ", named.sha256()));
-    }
-    files_.push_back(measured);
-    bytes_.push_back(std::exchange(data_, std::string()));
-    return absl::OkStatus();
-  }
-
-  absl::Status StoreFile(const MeasuredFile& file, const std::string& bytes) {
-    if (publisher_.content_.Stat(file.digest).ok()) return absl::OkStatus();
-    ASSIGN_OR_RETURN(const std::unique_ptr<ContentWriter> writer,
-                     publisher_.content_.Write(file.digest, file.size_bytes));
-    const auto staged = static_cast<size_t>(writer->staged_bytes());
-    RETURN_IF_ERROR(writer->Append(absl::string_view(bytes).substr(staged)));
-    return writer->Commit();
+    if (!std::exchange(in_file_, false)) return absl::OkStatus();
+    return files_.back()->End();
   }
 
   absl::StatusOr<v1::PublishUpdateResponse> Publish() {
-    ASSIGN_OR_RETURN(const v1::Revision revision, RevisionOf(*manifest_, files_));
+    std::vector<MeasuredFile> measured;
+    for (const auto& file : files_) measured.push_back(file->measured());
+    ASSIGN_OR_RETURN(const v1::Revision revision, RevisionOf(*manifest_, measured));
     ASSIGN_OR_RETURN(CheckedRecord packed, PackRevision(revision, 0));
     ASSIGN_OR_RETURN(const Uuid id, Uuid::FromBytes(revision.update_id()));
     ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(packed.record.digest()));
@@ -135,7 +185,7 @@ class Publisher::Upload : public Conversation<v1::PublishUpdateRequest, v1::Publ
     response.set_changed(!before.ok() || before->header.digest() != packed.record.digest());
     if (validate_only_) return response;
 
-    for (size_t i = 0; i < files_.size(); ++i) RETURN_IF_ERROR(StoreFile(files_[i], bytes_[i]));
+    for (const auto& file : files_) RETURN_IF_ERROR(file->Store());
     CatalogChange change;
     for (const v1::Category& category : CategoriesOf(*manifest_)) {
       ASSIGN_OR_RETURN(CheckedRecord packed_category, PackCategory(category));
@@ -156,10 +206,7 @@ class Publisher::Upload : public Conversation<v1::PublishUpdateRequest, v1::Publ
   bool validate_only_ = false;
   std::optional<v1::UpdateManifest> manifest_;
   bool in_file_ = false;
-  std::string data_;  // Of the file that is coming.
-  int64_t held_bytes_ = 0;
-  std::vector<MeasuredFile> files_;
-  std::vector<std::string> bytes_;  // Of the files.
+  std::vector<std::unique_ptr<IncomingFile>> files_;  // The last one is coming while `in_file_`.
 };
 
 void Publisher::AddTo(Router& router) {

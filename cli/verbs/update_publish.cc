@@ -85,12 +85,15 @@ absl::StatusOr<LocalUpdate> ReadLocalUpdate(const std::string& manifest_path) {
     if (!names.insert(entry.path()).second) {
       return LocalFailure(absl::StrCat(manifest_path, ": two files are named ", entry.path()));
     }
-    ASSIGN_OR_RETURN(const std::string sha256, HashFile(path, update.bytes));
+    int64_t bytes = 0;
+    ASSIGN_OR_RETURN(const std::string sha256, HashFile(path, bytes));
     if (!entry.sha256().empty() && absl::AsciiStrToLower(entry.sha256()) != sha256) {
       return LocalFailure(absl::StrCat(path, " has the digest ", sha256, ", and the manifest says ",
                                        entry.sha256()));
     }
     entry.set_sha256(sha256);
+    entry.set_size_bytes(bytes);
+    update.bytes += bytes;
     update.paths.push_back(path);
   }
   return update;

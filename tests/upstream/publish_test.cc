@@ -1,5 +1,6 @@
 #include "upstream/publish.h"
 
+#include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -12,6 +13,7 @@
 namespace sluice {
 namespace {
 
+using ::testing::HasSubstr;
 using ::testing::SizeIs;
 
 const char kBytes[] = "bytes of the agent";
@@ -22,6 +24,7 @@ class PublishTest : public ::testing::Test {
   PublishTest() {
     publisher_.AddTo(router_);
     manifest_.mutable_files(0)->set_sha256(Digest::Of(kBytes).ToHex());
+    manifest_.mutable_files(0)->set_size_bytes(sizeof(kBytes) - 1);
   }
 
   static v1::PublishUpdateRequest PartOf(const v1::UpdateManifest& manifest) {
@@ -127,6 +130,55 @@ TEST_F(PublishTest, RefusesBytesThatAreNotTheManifests) {
       ReasonOf(Publish({PartOf(manifest_), FilePart("agent.bin"), DataPart("other")}).status()),
       v1::REASON_CONTENT_CORRUPT);
   ExpectNothingStored();
+}
+
+TEST_F(PublishTest, TakesTheRightBytesAfterWrongOnes) {
+  const std::string wrong(sizeof(kBytes) - 1, 'x');
+  EXPECT_EQ(ReasonOf(Publish({PartOf(manifest_), FilePart("agent.bin"), DataPart(wrong)}).status()),
+            v1::REASON_CONTENT_CORRUPT);
+  ExpectNothingStored();
+  EXPECT_TRUE(PublishAgent().ok());
+}
+
+TEST_F(PublishTest, RefusesTheFirstByteTooMany) {
+  const absl::Status status =
+      Publish({PartOf(manifest_), FilePart("agent.bin"), DataPart(kBytes), DataPart("!")}).status();
+  EXPECT_EQ(ReasonOf(status), v1::REASON_CONTENT_CORRUPT);
+  EXPECT_THAT(status.message(), HasSubstr("the manifest says 18 bytes"));
+  ExpectNothingStored();
+}
+
+TEST_F(PublishTest, GoesOnBehindWhatAnUploadThatWasCutOffHasStaged) {
+  const auto method = router_.Find("/sluice.v1.CatalogService/PublishUpdate");
+  {
+    const std::unique_ptr<MessageExchange> cut = (*method)->open(CallContext());
+    for (const auto& part : {PartOf(manifest_), FilePart("agent.bin"), DataPart("bytes o")}) {
+      ASSERT_TRUE(cut->OnMessage(part.SerializeAsString()).ok());
+    }
+  }
+  ExpectNothingStored();
+  const auto response = PublishAgent();
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_TRUE(content_.Verify(Digest::Of(kBytes)).ok());
+}
+
+TEST_F(PublishTest, TakesTwoFilesWithTheSameBytes) {
+  *manifest_.add_files() = manifest_.files(0);
+  manifest_.mutable_files(1)->set_path("copy.bin");
+  const auto response = Publish({PartOf(manifest_), FilePart("agent.bin"), DataPart(kBytes),
+                                 FilePart("copy.bin"), DataPart(kBytes)});
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_TRUE(content_.Verify(Digest::Of(kBytes)).ok());
+}
+
+TEST_F(PublishTest, RefusesMoreFilesThanItHoldsOpen) {
+  for (int i = 0; i < 256; ++i) {
+    *manifest_.add_files() = manifest_.files(0);
+    manifest_.mutable_files(i + 1)->set_path(absl::StrCat("copy", i));
+  }
+  const absl::Status status = Publish({PartOf(manifest_)}).status();
+  ASSERT_THAT(FieldViolationsOf(status), SizeIs(1));
+  EXPECT_EQ(FieldViolationsOf(status)[0].field, "files");
 }
 
 // A publisher that was lost in the middle of the last file once published half of it.
