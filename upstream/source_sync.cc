@@ -187,6 +187,7 @@ absl::StatusOr<v1::StartSyncResponse> SourceSync::StartSync(const v1::StartSyncR
     if (!request.source().empty() && request.source() != names.back()) continue;
     wanted_[i] = v1::SYNC_TRIGGER_OPERATOR;
     response.set_queued(true);
+    response.add_sources(names.back());
   }
   if (!response.queued()) {
     return absl::NotFoundError(absl::StrCat("there is no source \"", request.source(),

@@ -1,4 +1,6 @@
 // `sync start` and `sync watch`: synchronise, and see it happen.
+#include <algorithm>
+#include <set>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -94,19 +96,41 @@ absl::StatusOr<std::string> NewestSession(Invocation& invocation) {
   return response.sessions().empty() ? std::string() : response.sessions(0).session_id();
 }
 
-// The first session that is another than `before`: what a request causes may begin a moment later,
-// or after the session that runs.
-absl::StatusOr<std::string> WaitForBegin(Invocation& invocation, const std::string& before) {
-  for (int i = 0; i < kBeginTriesMax; ++i) {
-    ASSIGN_OR_RETURN(const std::string newest, NewestSession(invocation));
-    if (newest != before) return newest;
+// Waits for a session with each of `sources`, or for one when there are none, that is newer than
+// `before`: what a request causes may begin a moment later, or after the session that runs.
+absl::StatusOr<int> WaitForEach(Invocation& invocation, const std::string& before,
+                                std::set<std::string> sources) {
+  EventPrinter printer(invocation);
+  const bool any = sources.empty();
+  std::set<std::string> seen;
+  int exit_code = kExitOk;
+  for (int quiet = 0; quiet < kBeginTriesMax; ++quiet) {
+    v1::ListSessionsRequest request;
+    request.set_page_size(kPageSize);
+    v1::ListSessionsResponse newest;
+    RETURN_IF_ERROR(invocation.caller.Unary(kList, request, newest));
+    for (int i = newest.sessions_size(); i-- > 0;) {
+      const v1::Session& session = newest.sessions(i);
+      if (session.session_id() <= before || !HasEnded(session)) continue;
+      if (!any && sources.count(session.peer()) == 0) continue;
+      if (!seen.insert(session.session_id()).second) continue;
+      v1::WatchSyncResponse last;
+      *last.mutable_session() = session;
+      printer.Print(last);
+      exit_code = std::max(exit_code, ExitCodeOfSession(session));
+      sources.erase(session.peer());
+      quiet = 0;
+    }
+    if (any ? !seen.empty() : sources.empty()) return exit_code;
     v1::WatchSyncResponse event;
     const absl::Status watched =
         invocation.caller.ServerStream(kWatch, v1::WatchSyncRequest(), event, kWatchTime, [&] {
           const v1::Session& session = event.session();
-          const bool is_before = session.session_id().empty() || session.session_id() == before;
-          if (is_before && !HasEnded(session)) i = 0;
-          return is_before;
+          if (session.session_id().empty() || seen.count(session.session_id()) != 0) return true;
+          if (HasEnded(session)) return session.session_id() <= before;
+          quiet = 0;
+          printer.Print(event);
+          return true;
         });
     if (!watched.ok() && watched.code() != absl::StatusCode::kDeadlineExceeded) return watched;
   }
@@ -132,11 +156,8 @@ absl::StatusOr<int> RunStart(Invocation& invocation) {
   v1::StartSyncResponse response;
   RETURN_IF_ERROR(invocation.caller.Unary(kStart, request, response));
   if (waits) {
-    std::string session = response.session_id();
-    if (response.queued()) {
-      ASSIGN_OR_RETURN(session, WaitForBegin(invocation, before));
-    }
-    return WaitFor(invocation, session);
+    if (!response.queued()) return WaitFor(invocation, response.session_id());
+    return WaitForEach(invocation, before, {response.sources().begin(), response.sources().end()});
   }
   invocation.Print(
       response,

@@ -60,15 +60,30 @@ class SyncVerbsTest : public CliTest {
     response.set_session_id("s1");
     node_.Answer<v1::StartSyncRequest, v1::StartSyncResponse>("sluice.v1.SyncService/StartSync",
                                                               {response});
-    SetNewest({"s0"});
+    SetLists({{Newest("s0", "hq:8531", v1::SYNC_OUTCOME_SUCCEEDED)}});
   }
-  // Answers one list of sessions after the other with these alone, and at last with the last.
-  void SetNewest(std::vector<std::string> ids) {
+  void SetQueued(const std::vector<std::string>& sources) {
+    v1::StartSyncResponse queued;
+    queued.set_queued(true);
+    queued.mutable_sources()->Add(sources.begin(), sources.end());
+    node_.Answer<v1::StartSyncRequest, v1::StartSyncResponse>("sluice.v1.SyncService/StartSync",
+                                                              {queued});
+  }
+  static v1::Session Newest(const std::string& id, const std::string& peer,
+                            v1::SyncOutcome outcome) {
+    v1::Session session = SyncEvent(v1::SYNC_PHASE_REPORT, outcome).session();
+    session.set_session_id(id);
+    session.set_peer(peer);
+    return session;
+  }
+  // Answers one list of sessions after the other, and at last with the last.
+  void SetLists(std::vector<std::vector<v1::Session>> lists) {
     auto next = std::make_shared<size_t>(0);
     node_.On<v1::ListSessionsRequest, v1::ListSessionsResponse>(
-        "sluice.v1.SyncService/ListSessions", [ids, next](const v1::ListSessionsRequest&) {
+        "sluice.v1.SyncService/ListSessions", [lists, next](const v1::ListSessionsRequest&) {
           v1::ListSessionsResponse response;
-          response.add_sessions()->set_session_id(ids[std::min((*next)++, ids.size() - 1)]);
+          const auto& list = lists[std::min((*next)++, lists.size() - 1)];
+          response.mutable_sessions()->Add(list.begin(), list.end());
           return std::vector<v1::ListSessionsResponse>{response};
         });
   }
@@ -118,23 +133,33 @@ TEST_F(SyncVerbsTest, StartAndWaitWatchesAgainWhenAWatchRunsOut) {
 }
 
 TEST_F(SyncVerbsTest, StartAndWaitTakesTheSessionThatBeginsLater) {
-  v1::StartSyncResponse queued;
-  queued.set_queued(true);
-  node_.Answer<v1::StartSyncRequest, v1::StartSyncResponse>("sluice.v1.SyncService/StartSync",
-                                                            {queued});
-  SetNewest({"s0", "s0", "s1"});
+  SetQueued({});
+  SetLists({{Newest("s0", "hq:8531", v1::SYNC_OUTCOME_SUCCEEDED)},
+            {Newest("s0", "hq:8531", v1::SYNC_OUTCOME_SUCCEEDED)},
+            {Newest("s1", "hq:8531", v1::SYNC_OUTCOME_RUNNING)},
+            {Newest("s1", "hq:8531", v1::SYNC_OUTCOME_PARTIAL)}});
   SetEvents({});
-  SetSessions({partial_.session()});
   EXPECT_EQ(Run({"sync", "start", "--wait"}), 1);
-  EXPECT_THAT(out_, HasSubstr("s1 partial after 3 s"));
+  EXPECT_THAT(out_, HasSubstr("s1 partial"));
+  EXPECT_THAT(out_, Not(HasSubstr("s0")));
+}
+
+TEST_F(SyncVerbsTest, StartAndWaitWaitsForEverySource) {
+  SetQueued({"debian", "in-house"});
+  const v1::Session failed = Newest("s1", "debian", v1::SYNC_OUTCOME_FAILED);
+  SetLists({{Newest("s0", "in-house", v1::SYNC_OUTCOME_SUCCEEDED)},
+            {failed},
+            {Newest("s2", "another", v1::SYNC_OUTCOME_SUCCEEDED), failed},
+            {Newest("s3", "in-house", v1::SYNC_OUTCOME_SUCCEEDED), failed}});
+  SetEvents({});
+  EXPECT_EQ(Run({"sync", "start", "--wait"}), 1);
+  EXPECT_THAT(out_, AllOf(HasSubstr("s1 failed"), HasSubstr("s3 succeeded")));
+  EXPECT_THAT(out_, Not(HasSubstr("s2")));
 }
 
 TEST_F(SyncVerbsTest, StartAndWaitGivesUpOnASessionThatNeverBegins) {
-  v1::StartSyncResponse queued;
-  queued.set_queued(true);
-  node_.Answer<v1::StartSyncRequest, v1::StartSyncResponse>("sluice.v1.SyncService/StartSync",
-                                                            {queued});
-  SetNewest({"s0"});
+  SetQueued({});
+  SetLists({{Newest("s0", "hq:8531", v1::SYNC_OUTCOME_SUCCEEDED)}});
   SetEvents({});
   EXPECT_EQ(Run({"sync", "start", "--wait"}), 64 + 14);
 }
