@@ -7,29 +7,16 @@
 
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
-#include "sluice/v1/sync_service.pb.h"
 #include "sluice/v1/tree_service.pb.h"
 #include "storage/content_wants.h"
 #include "storage/selection.h"
+#include "storage/session_rows.h"
 
 namespace sluice {
 namespace {
 
 constexpr int kNodesMax = 10'000;
 constexpr int kLevelsMax = 64;
-constexpr int kSessionsLookedAt = 1 << 20;
-
-// When the last session that got everything ended; unset when none did.
-absl::Status SetLastSuccess(const CatalogReader& reader, v1::NodeStatus& status) {
-  ASSIGN_OR_RETURN(const auto sessions,
-                   reader.ListRows<v1::Session>(Family::kSessions, "", "", kSessionsLookedAt));
-  for (const auto& [key, session] : sessions) {
-    if (session.outcome() == v1::SYNC_OUTCOME_SUCCEEDED) {
-      *status.mutable_last_success() = session.ended_at();
-    }
-  }
-  return absl::OkStatus();
-}
 
 // What the catalog's shards say about it.
 absl::Status CountRecords(const CatalogReader& reader, v1::NodeStatus& status) {
@@ -67,7 +54,8 @@ absl::StatusOr<v1::ReportRequest> MakeReport(const CatalogReader& reader, const 
   }
   ASSIGN_OR_RETURN(*status.mutable_subscription(), ReadSubscription(reader));
   RETURN_IF_ERROR(CountRecords(reader, status));
-  RETURN_IF_ERROR(SetLastSuccess(reader, status));
+  ASSIGN_OR_RETURN(const auto last_success, LastSuccess(reader));
+  if (last_success.has_value()) *status.mutable_last_success() = *last_success;
   status.set_approved_updates(wants.approved_updates());
   status.set_ready_updates(wants.ready_updates());
   status.set_files_wanted(wants.wanted());

@@ -89,6 +89,8 @@ absl::Status SessionLog::Begin(v1::SyncTrigger trigger, absl::Time now, absl::Bi
   if (again) {
     session_.set_attempt(session_.attempt() + 1);
     session_.clear_errors();
+    session_.clear_items();
+    session_.clear_items_failed();
     session_.clear_ended_at();
   } else {
     session_ = v1::Session();

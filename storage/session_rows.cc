@@ -57,4 +57,14 @@ absl::StatusOr<v1::GetSessionResponse> GetSession(const CatalogReader& reader,
   return response;
 }
 
+absl::StatusOr<std::optional<google::protobuf::Timestamp>> LastSuccess(
+    const CatalogReader& reader) {
+  ASSIGN_OR_RETURN(const auto rows,
+                   reader.ListRows<v1::Session>(Family::kSessions, "", "", kSessionsMax));
+  for (auto row = rows.rbegin(); row != rows.rend(); ++row) {
+    if (row->second.outcome() == v1::SYNC_OUTCOME_SUCCEEDED) return row->second.ended_at();
+  }
+  return std::nullopt;
+}
+
 }  // namespace sluice

@@ -1,7 +1,10 @@
 // Session rows: the sessions of a node as an operator reads them, newest first.
 #pragma once
 
+#include <optional>
+
 #include "absl/status/statusor.h"
+#include "google/protobuf/timestamp.pb.h"
 #include "sluice/v1/sync_service.pb.h"
 #include "storage/catalog.h"
 
@@ -14,5 +17,8 @@ absl::StatusOr<v1::ListSessionsResponse> ListSessions(const CatalogReader& reade
 // Errors: NOT_FOUND ITEM_NOT_FOUND no such session; INVALID_ARGUMENT the id is none.
 absl::StatusOr<v1::GetSessionResponse> GetSession(const CatalogReader& reader,
                                                   const v1::GetSessionRequest& request);
+
+// When the newest session that got everything ended; none when none did.
+absl::StatusOr<std::optional<google::protobuf::Timestamp>> LastSuccess(const CatalogReader& reader);
 
 }  // namespace sluice

@@ -4,6 +4,7 @@
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
 #include "storage/session_conditions.h"
+#include "storage/session_rows.h"
 
 namespace sluice {
 
@@ -24,6 +25,8 @@ absl::StatusOr<v1::NodeStatus> StatusOfRoot(const CatalogReader& reader, const s
     if (!updates) continue;
     status.set_updates(status.updates() + static_cast<int64_t>(shard.fingerprint.count()));
   }
+  ASSIGN_OR_RETURN(const auto last_success, LastSuccess(reader));
+  if (last_success.has_value()) *status.mutable_last_success() = *last_success;
   content.FillStatus(status);
   for (const v1::Condition& condition : ConditionsOfRoot(reader)) {
     status.add_conditions(condition.reason());
