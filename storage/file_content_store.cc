@@ -15,9 +15,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
+#include "common/file_io.h"
 #include "common/status.h"
 #include "storage/content_errors.h"
-#include "storage/file_io.h"
 
 namespace sluice {
 namespace {

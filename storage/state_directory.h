@@ -15,11 +15,11 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/clock.h"
+#include "common/file_io.h"
 #include "common/uuid.h"
 #include "storage/catalog.h"
 #include "storage/file_anchor.h"
 #include "storage/file_content_store.h"
-#include "storage/file_io.h"
 #include "storage/rocks_ordered_store.h"
 
 namespace sluice {

@@ -9,9 +9,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
+#include "common/file_io.h"
 #include "common/status.h"
 #include "common/yaml.h"
-#include "storage/file_io.h"
 #include "upstream/manifest.h"
 
 namespace sluice {

@@ -54,8 +54,10 @@ absl::Status SyncDirectory(const std::string& path);
 // Makes one directory; it may exist.
 absl::Status MakeDirectory(const std::string& path, int mode);
 
-// Reads a small file whole. Writes one durably: staged, synced, renamed.
+// Reads a file of at most 1 MiB whole. Errors: as OpenRegularFile; DATA_LOSS it is larger.
 absl::StatusOr<std::string> ReadSmallFile(const std::string& path);
-absl::Status WriteSmallFile(const std::string& path, absl::string_view data);
+
+// Writes a file durably: staged beside it, synced, renamed.
+absl::Status WriteSmallFile(const std::string& path, absl::string_view data, int mode = 0640);
 
 }  // namespace sluice

@@ -1,4 +1,4 @@
-#include "storage/file_io.h"
+#include "common/file_io.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -15,7 +15,7 @@
 namespace sluice {
 namespace {
 
-constexpr int64_t kSmallFileBytesMax = 64 * 1024;
+constexpr int64_t kSmallFileBytesMax = int64_t{1} << 20;
 
 // The nearest existing place on the way to `path`, with its owner and mode.
 std::string PermissionsNear(std::string path) {
@@ -123,15 +123,23 @@ absl::Status MakeDirectory(const std::string& path, int mode) {
 
 absl::StatusOr<std::string> ReadSmallFile(const std::string& path) {
   ASSIGN_OR_RETURN(const File file, OpenRegularFile(path));
-  return ReadAt(file, 0, kSmallFileBytesMax, path);
+  ASSIGN_OR_RETURN(std::string data, ReadAt(file, 0, kSmallFileBytesMax + 1, path));
+  if (static_cast<int64_t>(data.size()) > kSmallFileBytesMax) {
+    return absl::DataLossError(absl::StrCat(path, " is larger than 1 MiB"));
+  }
+  return data;
 }
 
-absl::Status WriteSmallFile(const std::string& path, absl::string_view data) {
+absl::Status WriteSmallFile(const std::string& path, absl::string_view data, int mode) {
   const std::string staged = path + ".new";
   {
     const File file(
-        open(staged.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640));
+        open(staged.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, mode));
     if (!file.is_open()) return FileError(errno, "making", staged);
+    // One that an earlier attempt left may have another mode.
+    if (fchmod(file.descriptor(), static_cast<mode_t>(mode)) != 0) {
+      return FileError(errno, "setting the mode of", staged);
+    }
     RETURN_IF_ERROR(WriteAll(file, data, staged));
     RETURN_IF_ERROR(SyncFile(file, staged));
   }
