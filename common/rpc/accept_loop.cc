@@ -1,6 +1,7 @@
 #include "common/rpc/accept_loop.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -23,6 +24,23 @@ std::optional<uint64_t> CookieOf(int fd) {
   return cookie;
 }
 
+// The address without the port; empty for a Unix socket. IPv6 hosts count by their network of 64
+// bits, for one has all addresses in it.
+std::string AddressOf(const sockaddr_storage& peer) {
+  if (peer.ss_family == AF_INET) {
+    const auto& inet = reinterpret_cast<const sockaddr_in&>(peer).sin_addr;
+    return std::string(reinterpret_cast<const char*>(&inet), sizeof(inet));
+  }
+  if (peer.ss_family == AF_INET6) {
+    constexpr size_t kNetworkBytes = 8;
+    constexpr size_t kMappedAt = 12;
+    const auto& inet6 = reinterpret_cast<const sockaddr_in6&>(peer).sin6_addr;
+    const std::string bytes(reinterpret_cast<const char*>(&inet6), sizeof(inet6));
+    return IN6_IS_ADDR_V4MAPPED(&inet6) ? bytes.substr(kMappedAt) : bytes.substr(0, kNetworkBytes);
+  }
+  return "";
+}
+
 // Closes with a reset, which leaves nothing behind.
 void Refuse(int fd) {
   const linger now = {1, 0};
@@ -32,9 +50,9 @@ void Refuse(int fd) {
 
 }  // namespace
 
-AcceptLoop::AcceptLoop(std::vector<int> listeners, int connections_max, Accepted accepted)
+AcceptLoop::AcceptLoop(std::vector<int> listeners, Limits limits, Accepted accepted)
     : listeners_(std::move(listeners)),
-      connections_max_(static_cast<size_t>(connections_max)),
+      limits_(limits),
       accepted_(std::move(accepted)),
       stop_event_(eventfd(0, EFD_CLOEXEC)),
       spare_(OpenSpare()),
@@ -66,21 +84,47 @@ void AcceptLoop::Run() {
 }
 
 void AcceptLoop::AcceptFrom(size_t index) {
-  const int fd = accept4(listeners_[index], nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  sockaddr_storage peer = {};
+  socklen_t size = sizeof(peer);
+  const int fd = accept4(listeners_[index], reinterpret_cast<sockaddr*>(&peer), &size,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd < 0) {
     if (errno == EMFILE || errno == ENFILE) RefuseWithSpare(listeners_[index]);
     return;
   }
-  if (!HasRoom()) return Refuse(fd);
-  connections_[fd] = CookieOf(fd).value_or(0);
+  std::string address = AddressOf(peer);
+  if (!HasRoom(address)) return Refuse(fd);
+  if (const auto ended = connections_.find(fd); ended != connections_.end()) {
+    CountOut(ended->second.address);
+  }
+  ++by_address_[address];
+  connections_[fd] = {CookieOf(fd).value_or(0), std::move(address)};
   accepted_(index, fd);
 }
 
-bool AcceptLoop::HasRoom() {
-  if (connections_.size() < connections_max_) return true;
-  absl::erase_if(connections_,
-                 [](const auto& entry) { return CookieOf(entry.first) != entry.second; });
-  return connections_.size() < connections_max_;
+void AcceptLoop::CountOut(const std::string& address) {
+  const auto count = by_address_.find(address);
+  if (--count->second == 0) by_address_.erase(count);
+}
+
+bool AcceptLoop::HasRoom(const std::string& address) {
+  if (!IsFull(address)) return true;
+  ForgetEnded();
+  return !IsFull(address);
+}
+
+bool AcceptLoop::IsFull(const std::string& address) const {
+  if (connections_.size() >= static_cast<size_t>(limits_.connections)) return true;
+  const auto found = by_address_.find(address);
+  return !address.empty() && found != by_address_.end() && found->second >= limits_.per_address;
+}
+
+void AcceptLoop::ForgetEnded() {
+  absl::erase_if(connections_, [this](const auto& entry) {
+    if (CookieOf(entry.first) == entry.second.cookie) return false;
+    CountOut(entry.second.address);
+    return true;
+  });
 }
 
 void AcceptLoop::RefuseWithSpare(int listener) {

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -19,8 +20,13 @@ class AcceptLoop {
   // `listeners`.
   using Accepted = std::function<void(size_t index, int fd)>;
 
+  struct Limits {
+    int connections = 1024;
+    int per_address = 256;  // Unix sockets have none.
+  };
+
   // `listeners` are listening, non-blocking descriptors that stay open until `Stop`.
-  AcceptLoop(std::vector<int> listeners, int connections_max, Accepted accepted);
+  AcceptLoop(std::vector<int> listeners, Limits limits, Accepted accepted);
 
   // As `Stop`.
   ~AcceptLoop();
@@ -33,18 +39,25 @@ class AcceptLoop {
  private:
   void Run();
   void AcceptFrom(size_t index);
-  // Whether there is room for one more; forgets those that have ended.
-  bool HasRoom();
+  // Whether there is room for one more from `address`; forgets those that have ended.
+  bool HasRoom(const std::string& address);
+  bool IsFull(const std::string& address) const;
+  void ForgetEnded();
+  void CountOut(const std::string& address);
   void RefuseWithSpare(int listener);
 
   const std::vector<int> listeners_;
-  const size_t connections_max_;
+  const Limits limits_;
   const Accepted accepted_;
   const int stop_event_;
   int spare_;
-  // Connections by descriptor with the kernel's cookie of the socket; nobody tells when one ends,
-  // but then the descriptor has another cookie or none.
-  absl::flat_hash_map<int, uint64_t> connections_;
+  struct Connection {
+    uint64_t cookie = 0;  // The kernel's name of the socket.
+    std::string address;
+  };
+  // By descriptor. Nobody tells when one ends, but then the descriptor has another cookie or none.
+  absl::flat_hash_map<int, Connection> connections_;
+  absl::flat_hash_map<std::string, int> by_address_;
   std::thread thread_;
 };
 

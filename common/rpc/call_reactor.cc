@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <memory>
 #include <utility>
+#include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/rpc/byte_buffer.h"
 #include "common/rpc/call_driver.h"
+#include "common/status.h"
 
 namespace sluice {
 namespace {
@@ -72,12 +75,26 @@ class CallReactor : public grpc::ServerGenericBidiReactor, public CallTransport 
 
 }  // namespace
 
-RoutedService::RoutedService(const Serving& serving, RoleSet roles, std::string local_identity,
-                             bool is_unix)
+RoutedService::RoutedService(const Serving& serving, ListenAddress listener,
+                             std::string local_identity, bool is_unix)
     : serving_(serving),
-      roles_(roles),
+      listener_(std::move(listener)),
       local_identity_(std::move(local_identity)),
       is_unix_(is_unix) {}
+
+absl::StatusOr<RoutedService::Caller> RoutedService::Identify(
+    const grpc::GenericCallbackServerContext& call) const {
+  if (!listener_.tls) {
+    return Caller{std::nullopt, listener_.roles, is_unix_ ? std::string() : call.peer()};
+  }
+  const ServerTls& tls = *serving_.options.tls;
+  std::vector<std::string> uris;
+  for (const grpc::string_ref& uri : call.auth_context()->FindPropertyValues("peer_uri")) {
+    uris.emplace_back(uri.data(), uri.size());
+  }
+  ASSIGN_OR_RETURN(SpiffeId id, IdentifyCaller(uris, tls.trust_domain));
+  return Caller{id, tls.roles_of(id) & listener_.roles, id.Text()};
+}
 
 grpc::ServerGenericBidiReactor* RoutedService::CreateReactor(
     grpc::GenericCallbackServerContext* call) {
@@ -94,17 +111,22 @@ grpc::ServerGenericBidiReactor* RoutedService::CreateReactor(
   if (!found.ok()) return refuse("unknown", MethodKind::kUnary, found.status());
   const Method& method = **found;
   if (serving_.options.on_started) serving_.options.on_started(method.path, method.kind);
-  if (const absl::Status allowed = CheckRoles(method.path, roles_); !allowed.ok()) {
+  const absl::StatusOr<Caller> caller = Identify(*call);
+  if (!caller.ok()) return refuse(method.path, method.kind, caller.status());
+  const std::string grantor = caller->identity.has_value()
+                                  ? absl::StrCat("to ", caller->identity->Text(), " it")
+                                  : "this listener";
+  if (const absl::Status allowed = CheckRoles(method.path, caller->roles, grantor); !allowed.ok()) {
     return refuse(method.path, method.kind, allowed);
   }
-  const absl::StatusOr<CallRegistry::CallId> admitted =
-      serving_.registry.Admit(is_unix_ ? std::string() : call->peer());
+  const absl::StatusOr<CallRegistry::CallId> admitted = serving_.registry.Admit(caller->peer);
   if (!admitted.ok()) return refuse(method.path, method.kind, admitted.status());
 
   CallContext context;
   context.method = method.path;
   context.peer = call->peer();
-  context.roles = roles_;
+  context.roles = caller->roles;
+  context.identity = caller->identity;
   context.local_identity = local_identity_;
   context.deadline = absl::FromChrono(call->deadline());
   CallDriver::Options options;

@@ -6,6 +6,7 @@
 
 #include <grpcpp/generic/async_generic_service.h>
 
+#include <optional>
 #include <string>
 
 #include "common/rpc/call_registry.h"
@@ -28,13 +29,21 @@ struct Serving {
 class RoutedService : public grpc::CallbackGenericService {
  public:
   // `serving` must outlive the server that this is registered with.
-  RoutedService(const Serving& serving, RoleSet roles, std::string local_identity, bool is_unix);
+  RoutedService(const Serving& serving, ListenAddress listener, std::string local_identity,
+                bool is_unix);
 
   grpc::ServerGenericBidiReactor* CreateReactor(grpc::GenericCallbackServerContext* call) override;
 
  private:
+  struct Caller {
+    std::optional<SpiffeId> identity;
+    RoleSet roles;
+    std::string peer;  // By which its calls are counted; empty: they are not.
+  };
+  absl::StatusOr<Caller> Identify(const grpc::GenericCallbackServerContext& call) const;
+
   const Serving serving_;
-  const RoleSet roles_;
+  const ListenAddress listener_;
   const std::string local_identity_;
   const bool is_unix_;
 };

@@ -18,6 +18,7 @@
 #include "common/rpc/channel_stream.h"
 #include "common/rpc/connect_probe.h"
 #include "common/rpc/endpoint.h"
+#include "common/rpc/tls_credentials.h"
 #include "common/status.h"
 
 namespace sluice {
@@ -57,12 +58,14 @@ std::string PathOf(absl::string_view method) {
 }
 
 // What a failed call means for the caller. Acts on the code alone; gRPC's texts vary.
-absl::Status ExplainEnd(const Endpoint& endpoint, const grpc::Status& ended, bool may_block) {
+absl::Status ExplainEnd(const Endpoint& endpoint,
+                        const std::optional<CertificatePaths>& certificate,
+                        const grpc::Status& ended, bool may_block) {
   absl::Status status = FromGrpc(ended);
   if (!absl::IsUnavailable(status) || ReasonOf(status) != v1::REASON_UNSPECIFIED) return status;
   if (may_block) {
     constexpr absl::Duration kProbeTimeout = absl::Seconds(2);
-    RETURN_IF_ERROR(ProbeConnect(endpoint, kProbeTimeout));
+    RETURN_IF_ERROR(ProbeConnect(endpoint, kProbeTimeout, certificate));
   }
   return WithReason(Annotate(status, absl::StrCat("calling ", endpoint.Text())),
                     v1::REASON_UPSTREAM_CONNECT);
@@ -92,13 +95,12 @@ class UnaryEnd {
 
 class Channel::Impl {
  public:
-  Impl(std::string target, const Endpoint& endpoint, const ChannelOptions& options)
+  Impl(std::string target, const Endpoint& endpoint, const ChannelOptions& options,
+       const std::shared_ptr<grpc::ChannelCredentials>& credentials)
       : target_(std::move(target)),
         endpoint_(endpoint),
-        channel_(grpc::CreateCustomChannel(
-            endpoint.Text(),
-            grpc::experimental::LocalCredentials(endpoint.is_unix() ? UDS : LOCAL_TCP),
-            Arguments(options))),
+        certificate_(options.certificate),
+        channel_(grpc::CreateCustomChannel(endpoint.Text(), credentials, Arguments(options))),
         stub_(channel_) {}
 
   absl::Status Unary(absl::string_view method, const google::protobuf::Message& request,
@@ -116,7 +118,7 @@ class Channel::Impl {
                     [end](const grpc::Status& status) { end->Set(status); });
     const std::stop_callback cancel(options.stop, [&context] { context.TryCancel(); });
     const grpc::Status status = end->Wait();
-    if (!status.ok()) return ExplainEnd(endpoint_, status, /*may_block=*/true);
+    if (!status.ok()) return ExplainEnd(endpoint_, certificate_, status, /*may_block=*/true);
     ReceivedMessage message;
     return ParseSlices(message.Take(received), response);
   }
@@ -135,13 +137,15 @@ class Channel::Impl {
 
  private:
   Explain MakeExplain() const {
-    return [endpoint = endpoint_](const grpc::Status& status, bool may_block) {
-      return ExplainEnd(endpoint, status, may_block);
+    return [endpoint = endpoint_, certificate = certificate_](const grpc::Status& status,
+                                                              bool may_block) {
+      return ExplainEnd(endpoint, certificate, status, may_block);
     };
   }
 
   const std::string target_;
   const Endpoint endpoint_;
+  const std::optional<CertificatePaths> certificate_;
   const std::shared_ptr<grpc::Channel> channel_;
   grpc::GenericStub stub_;
 };
@@ -149,8 +153,14 @@ class Channel::Impl {
 absl::StatusOr<std::unique_ptr<Channel>> Channel::Create(absl::string_view target,
                                                          ChannelOptions options) {
   ASSIGN_OR_RETURN(const Endpoint endpoint, ParseEndpoint(target));
+  if (endpoint.is_unix()) options.certificate = std::nullopt;
+  std::shared_ptr<grpc::ChannelCredentials> credentials =
+      grpc::experimental::LocalCredentials(endpoint.is_unix() ? UDS : LOCAL_TCP);
+  if (options.certificate.has_value()) {
+    ASSIGN_OR_RETURN(credentials, MakeChannelCredentials(*options.certificate, endpoint.host));
+  }
   return std::unique_ptr<Channel>(
-      new Channel(std::make_unique<Impl>(std::string(target), endpoint, options)));
+      new Channel(std::make_unique<Impl>(std::string(target), endpoint, options, credentials)));
 }
 
 Channel::Channel(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}

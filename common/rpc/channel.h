@@ -6,6 +6,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <string>
 #include <utility>
@@ -15,11 +16,15 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/rpc/client_stream.h"
+#include "common/tls/certificate.h"
 #include "google/protobuf/message.h"
 
 namespace sluice {
 
 struct ChannelOptions {
+  // With one: TLS, and only nodes of the certificate's trust domain are called. Needed where the
+  // target is not on this machine.
+  std::optional<CertificatePaths> certificate;
   absl::Duration connect_timeout = absl::Seconds(10);
   int64_t received_message_bytes_max = int64_t{4} << 20;
   std::string user_agent = "sluice";
@@ -39,9 +44,9 @@ struct CallOptions {
 // Connects when first called, and again when the connection broke. Thread-safe.
 class Channel {
  public:
-  // `target` is "host:port" on loopback or "unix:/path".
+  // `target` is "host:port", without a certificate on loopback, or "unix:/path".
   //
-  // Errors: INVALID_ARGUMENT the target is malformed.
+  // Errors: INVALID_ARGUMENT the target is malformed; those of reading the certificate.
   static absl::StatusOr<std::unique_ptr<Channel>> Create(absl::string_view target,
                                                          ChannelOptions options = {});
 

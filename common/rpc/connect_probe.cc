@@ -13,10 +13,11 @@
 #include <cstring>
 #include <memory>
 
-#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/status.h"
+#include "common/tls/certificate_directory.h"
+#include "common/tls/tls_probe.h"
 
 namespace sluice {
 namespace {
@@ -26,11 +27,8 @@ absl::Status NotConnected(const Endpoint& endpoint, int error) {
                    absl::StrCat("connecting to ", endpoint.Text(), ": ", std::strerror(error)));
 }
 
-// 0, or the errno.
-int TryConnect(const sockaddr* address, socklen_t size, absl::Duration timeout) {
-  const int fd = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (fd < 0) return errno;
-  const absl::Cleanup closer = [fd] { close(fd); };
+// Connects `fd` to the address: 0, or the errno.
+int TryConnect(int fd, const sockaddr* address, socklen_t size, absl::Duration timeout) {
   if (connect(fd, address, size) == 0) return 0;
   if (errno != EINPROGRESS) return errno;
   pollfd waiting = {fd, POLLOUT, 0};
@@ -40,6 +38,31 @@ int TryConnect(const sockaddr* address, socklen_t size, absl::Duration timeout) 
   socklen_t error_size = sizeof(error);
   if (ready < 0 || getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_size) != 0) return errno;
   return error;
+}
+
+// Non-blocking; closes itself.
+class Socket {
+ public:
+  explicit Socket(int family)
+      : fd_(socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)) {}
+  ~Socket() {
+    if (fd_ >= 0) close(fd_);
+  }
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+
+  int fd() const { return fd_; }
+
+ private:
+  const int fd_;
+};
+
+// The handshake over a connection that was made.
+absl::Status TryTls(const Socket& socket, const Endpoint& endpoint, const CertificatePaths& paths,
+                    absl::Duration timeout) {
+  ASSIGN_OR_RETURN(const CertificateFiles files, ReadCertificateFiles(paths));
+  return Annotate(ProbeTls(socket.fd(), endpoint.host, files, timeout),
+                  absl::StrCat("connecting to ", endpoint.Text()));
 }
 
 bool IsLoopback(const sockaddr* address) {
@@ -56,14 +79,16 @@ absl::Status ProbeUnix(const Endpoint& endpoint, absl::Duration timeout) {
   sockaddr_un address = {};
   address.sun_family = AF_UNIX;
   endpoint.unix_path.copy(address.sun_path, sizeof(address.sun_path) - 1);
-  const int error =
-      TryConnect(reinterpret_cast<const sockaddr*>(&address), sizeof(address), timeout);
+  const Socket socket(AF_UNIX);
+  const int error = TryConnect(socket.fd(), reinterpret_cast<const sockaddr*>(&address),
+                               sizeof(address), timeout);
   return error == 0 ? absl::OkStatus() : NotConnected(endpoint, error);
 }
 
 }  // namespace
 
-absl::Status ProbeConnect(const Endpoint& endpoint, absl::Duration timeout) {
+absl::Status ProbeConnect(const Endpoint& endpoint, absl::Duration timeout,
+                          const std::optional<CertificatePaths>& certificate) {
   if (endpoint.is_unix()) return ProbeUnix(endpoint, timeout);
   addrinfo hints = {};
   hints.ai_socktype = SOCK_STREAM;
@@ -77,16 +102,19 @@ absl::Status ProbeConnect(const Endpoint& endpoint, absl::Duration timeout) {
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> addresses(found, freeaddrinfo);
   constexpr int kAddressesMax = 4;
   int error = ECONNREFUSED;
-  bool any_loopback = false;
+  bool any_possible = false;
   int tried = 0;
   for (const addrinfo* at = found; at != nullptr && tried < kAddressesMax; at = at->ai_next) {
-    if (!IsLoopback(at->ai_addr)) continue;
-    any_loopback = true;
+    if (!certificate.has_value() && !IsLoopback(at->ai_addr)) continue;
+    any_possible = true;
     ++tried;
-    error = TryConnect(at->ai_addr, at->ai_addrlen, timeout);
-    if (error == 0) return absl::OkStatus();
+    const Socket socket(at->ai_family);
+    error = TryConnect(socket.fd(), at->ai_addr, at->ai_addrlen, timeout);
+    if (error != 0) continue;
+    return certificate.has_value() ? TryTls(socket, endpoint, *certificate, timeout)
+                                   : absl::OkStatus();
   }
-  if (!any_loopback) {
+  if (!any_possible) {
     return MakeError(v1::REASON_UPSTREAM_TLS,
                      absl::StrCat("TLS is needed to reach ", endpoint.Text(),
                                   ", which is not on this machine; without TLS only loopback and "

@@ -4,6 +4,8 @@
 #include "absl/strings/str_join.h"
 #include "common/errors.h"
 #include "common/rpc/method_roles.h"
+#include "common/status.h"
+#include "common/tls/certificate.h"
 
 namespace sluice {
 
@@ -50,7 +52,7 @@ std::vector<std::string> RoleSet::Names() const {
   return names;
 }
 
-absl::Status CheckRoles(absl::string_view path, RoleSet roles) {
+absl::Status CheckRoles(absl::string_view path, RoleSet roles, absl::string_view grantor) {
   const std::optional<MethodRoles> allowed = RolesOfMethod(path);
   if (!allowed.has_value()) {
     return MakeError(v1::REASON_ROLE_REQUIRED,
@@ -60,8 +62,20 @@ absl::Status CheckRoles(absl::string_view path, RoleSet roles) {
   const std::vector<std::string> own = roles.Names();
   return MakeError(
       v1::REASON_ROLE_REQUIRED,
-      absl::StrCat(path.substr(1), " is for ", absl::StrJoin(allowed->roles.Names(), ", "),
-                   "; this listener grants ", own.empty() ? "no role" : absl::StrJoin(own, ", ")));
+      absl::StrCat(path.substr(1), " is for ", absl::StrJoin(allowed->roles.Names(), ", "), "; ",
+                   grantor, " grants ", own.empty() ? "no role" : absl::StrJoin(own, ", ")));
+}
+
+absl::StatusOr<SpiffeId> IdentifyCaller(const std::vector<std::string>& uris,
+                                        absl::string_view trust_domain) {
+  CertificateFacts facts;
+  facts.uris = uris;
+  ASSIGN_OR_RETURN(SpiffeId id, IdentityOf(facts));
+  if (id.trust_domain != trust_domain) {
+    return absl::UnauthenticatedError(absl::StrCat(
+        id.Text(), " is of another trust domain; this node belongs to ", trust_domain));
+  }
+  return id;
 }
 
 }  // namespace sluice

@@ -15,6 +15,9 @@ struct ListenAddress {
   std::string address;
   RoleSet roles;
   int unix_mode = 0660;  // Of the socket's file.
+  // Only callers with a certificate; `roles` bound what theirs allow. Needed where the address is
+  // not on this machine alone.
+  bool tls = false;
 };
 
 }  // namespace sluice

@@ -36,26 +36,30 @@ struct TcpAddress {
   sockaddr* get() { return reinterpret_cast<sockaddr*>(&storage); }
 };
 
-// Only numeric loopback addresses and "localhost", which is 127.0.0.1 here.
-absl::StatusOr<TcpAddress> LoopbackAddress(const Endpoint& endpoint) {
+// Numeric addresses and "localhost", which is 127.0.0.1 here; without TLS only those of loopback.
+absl::StatusOr<TcpAddress> NumericAddress(const Endpoint& endpoint, bool tls) {
   TcpAddress result;
   const std::string host = endpoint.host == "localhost" ? "127.0.0.1" : endpoint.host;
   auto* v4 = reinterpret_cast<sockaddr_in*>(&result.storage);
   auto* v6 = reinterpret_cast<sockaddr_in6*>(&result.storage);
-  bool loopback = false;
+  bool allowed = tls;
   if (inet_pton(AF_INET, host.c_str(), &v4->sin_addr) == 1) {
     constexpr uint32_t kLoopbackNet = 127;
-    loopback = ntohl(v4->sin_addr.s_addr) >> 24 == kLoopbackNet;
+    allowed |= ntohl(v4->sin_addr.s_addr) >> 24 == kLoopbackNet;
     v4->sin_family = AF_INET;
     v4->sin_port = htons(static_cast<uint16_t>(endpoint.port));
     result.size = sizeof(sockaddr_in);
   } else if (inet_pton(AF_INET6, host.c_str(), &v6->sin6_addr) == 1) {
-    loopback = IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr);
+    allowed |= IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr) != 0;
     v6->sin6_family = AF_INET6;
     v6->sin6_port = htons(static_cast<uint16_t>(endpoint.port));
     result.size = sizeof(sockaddr_in6);
   }
-  if (!loopback) {
+  if (result.size == 0 && tls) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        endpoint.Text(), " is listened on by its numeric address, as in \"0.0.0.0:8531\""));
+  }
+  if (!allowed) {
     return absl::FailedPreconditionError(
         absl::StrCat("TLS is needed on ", endpoint.Text(),
                      "; without it only 127.0.0.1, [::1] and Unix sockets are listened on"));
@@ -100,7 +104,7 @@ absl::StatusOr<std::unique_ptr<ListeningSocket>> ListeningSocket::Open(
   ASSIGN_OR_RETURN(const Endpoint endpoint, ParseEndpoint(address.address));
   int family = AF_UNIX;
   if (!endpoint.is_unix()) {
-    ASSIGN_OR_RETURN(const TcpAddress tcp, LoopbackAddress(endpoint));
+    ASSIGN_OR_RETURN(const TcpAddress tcp, NumericAddress(endpoint, address.tls));
     family = tcp.storage.ss_family;
   }
   const int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -123,7 +127,7 @@ ListeningSocket::~ListeningSocket() {
 }
 
 absl::Status ListeningSocket::BindTcp() {
-  ASSIGN_OR_RETURN(TcpAddress address, LoopbackAddress(endpoint_));
+  ASSIGN_OR_RETURN(TcpAddress address, NumericAddress(endpoint_, address_.tls));
   SetTcpOptions(fd_);
   if (bind(fd_, address.get(), address.size) != 0) {
     return errno == EADDRINUSE ? Taken(endpoint_) : Failed("binding", endpoint_, errno);

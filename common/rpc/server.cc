@@ -15,6 +15,7 @@
 #include "common/rpc/call_reactor.h"
 #include "common/rpc/call_registry.h"
 #include "common/rpc/listening_socket.h"
+#include "common/rpc/tls_credentials.h"
 #include "common/status.h"
 #include "common/worker_pool.h"
 
@@ -37,6 +38,8 @@ void SetLimits(const ServerOptions& options, grpc::ServerBuilder& builder) {
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_MS, Milliseconds(options.connection_age));
   builder.AddChannelArgument(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS,
                              Milliseconds(options.connection_age_grace));
+  builder.AddChannelArgument(GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS,
+                             Milliseconds(options.handshake_timeout));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, Milliseconds(kKeepaliveTime));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, Milliseconds(kKeepaliveTimeout));
   builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
@@ -74,19 +77,22 @@ class Server::Impl {
         serving_{router, options_, pool_, registry_} {}
 
   absl::Status Listen(const ListenAddress& address) {
+    if (address.tls && !options_.tls.has_value()) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("TLS is wanted on ", address.address, ", and there is no certificate"));
+    }
     Listener listener;
     ASSIGN_OR_RETURN(listener.socket, ListeningSocket::Open(address));
     addresses_.push_back(listener.socket->address());
     listener.service = std::make_unique<RoutedService>(
-        serving_, address.roles, absl::StrCat("local:", addresses_.back().address),
+        serving_, addresses_.back(), absl::StrCat("local:", addresses_.back().address),
         listener.socket->is_unix());
     grpc::ServerBuilder builder;
     SetLimits(options_, builder);
     builder.RegisterCallbackGenericService(listener.service.get());
-    // Unlike the insecure ones, these check that the caller is on this machine.
     listener.acceptor = builder.experimental().AddExternalConnectionAcceptor(
         grpc::ServerBuilder::experimental_type::ExternalConnectionType::FROM_FD,
-        grpc::experimental::LocalServerCredentials(listener.socket->is_unix() ? UDS : LOCAL_TCP));
+        CredentialsFor(listener));
     listener.server = builder.BuildAndStart();
     if (listener.server == nullptr) {
       return absl::InternalError(absl::StrCat("gRPC cannot serve on ", address.address));
@@ -99,7 +105,8 @@ class Server::Impl {
     std::vector<int> sockets;
     for (const Listener& listener : listeners_) sockets.push_back(listener.socket->fd());
     accept_loop_ = std::make_unique<AcceptLoop>(
-        sockets, options_.connections_max, [this](size_t index, int fd) {
+        sockets, AcceptLoop::Limits{options_.connections_max, options_.connections_per_address_max},
+        [this](size_t index, int fd) {
           grpc::experimental::ExternalConnectionAcceptor::NewConnectionParameters connection;
           connection.fd = fd;
           listeners_[index].acceptor->HandleNewConnection(&connection);
@@ -127,6 +134,13 @@ class Server::Impl {
     std::unique_ptr<grpc::experimental::ExternalConnectionAcceptor> acceptor;
     std::unique_ptr<grpc::Server> server;
   };
+
+  // Unlike the insecure ones, the local ones check that the caller is on this machine.
+  std::shared_ptr<grpc::ServerCredentials> CredentialsFor(const Listener& listener) const {
+    if (listener.socket->address().tls)
+      return MakeServerCredentials(options_.tls->certificate, options_.tls->look_again);
+    return grpc::experimental::LocalServerCredentials(listener.socket->is_unix() ? UDS : LOCAL_TCP);
+  }
 
   const ServerOptions options_;
   WorkerPool pool_;

@@ -1,11 +1,13 @@
-// Server: serves a router's methods over gRPC on loopback and Unix sockets.
+// Server: serves a router's methods over gRPC: in plaintext on loopback and Unix sockets, with
+// mutual TLS everywhere.
 //
 // The one place where the gate, deadlines, limits, error mapping and the metrics hook are applied;
-// handlers know nothing of them. Without TLS nothing but loopback and Unix sockets is listened on.
+// handlers know nothing of them.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,8 @@
 #include "common/rpc/health.h"
 #include "common/rpc/listen_address.h"
 #include "common/rpc/router.h"
+#include "common/tls/certificate.h"
+#include "common/tls/spiffe_id.h"
 
 namespace sluice {
 
@@ -31,16 +35,30 @@ struct FinishedCall {
   absl::Duration duration;
 };
 
+// What listeners with TLS need.
+struct ServerTls {
+  CertificatePaths certificate;
+  std::string trust_domain;  // Of the certificate; callers must be of the same.
+  // What a caller's identity allows. Called for each call, from any thread.
+  std::function<RoleSet(const SpiffeId&)> roles_of;
+  // How often the files are looked at for new ones; whole seconds.
+  absl::Duration look_again = absl::Seconds(5);
+};
+
 struct ServerOptions {
   int worker_threads = 8;
-  int calls_per_peer_max = 64;  // By connection on TCP; Unix sockets do not tell peers apart.
+  // By identity with TLS, by connection on other TCP; Unix sockets do not tell peers apart.
+  int calls_per_peer_max = 64;
   int streams_per_connection_max = 256;
   int connections_max = 1024;
+  int connections_per_address_max = 256;
+  absl::Duration handshake_timeout = absl::Seconds(10);
   int64_t received_message_bytes_max = int64_t{4} << 20;
   absl::Duration unary_deadline = absl::Seconds(60);
   absl::Duration stalled_write_timeout = absl::Seconds(30);
   absl::Duration connection_age = absl::Minutes(30);
   absl::Duration connection_age_grace = absl::Minutes(10);
+  std::optional<ServerTls> tls;
   HealthBoard* health = nullptr;  // Told when draining begins. May be null.
   // Called from any thread; must not block. May be empty.
   std::function<void(const std::string& method, MethodKind kind)> on_started;
@@ -55,7 +73,8 @@ class Server {
   // Errors:
   //   INVALID_ARGUMENT     an address is malformed.
   //   FAILED_PRECONDITION  an address is neither loopback nor a Unix socket: "TLS is needed on
-  //   ...". ALREADY_EXISTS       an address is taken; the message names it.
+  //                        ..."; or a listener with TLS finds no certificate in the options.
+  //   ALREADY_EXISTS       an address is taken; the message names it.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const Router& router, ServerOptions options,
                                                        const std::vector<ListenAddress>& listeners);
 

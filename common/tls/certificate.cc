@@ -46,6 +46,11 @@ void AddNames(X509& certificate, CertificateFacts& facts) {
 
 }  // namespace
 
+CertificatePaths CertificatePaths::In(const std::string& folder) {
+  return {absl::StrCat(folder, "/", kKeyFile), absl::StrCat(folder, "/", kCertificateFile),
+          absl::StrCat(folder, "/", kAuthoritiesFile)};
+}
+
 absl::StatusOr<CertificateFacts> ReadCertificate(absl::string_view pem) {
   ASSIGN_OR_RETURN(const auto certificates, openssl::ParseCertificates(pem));
   X509& certificate = *certificates[0];

@@ -18,6 +18,16 @@ struct CertificateFiles {
   std::string authorities;  // Whose certificates are accepted.
 };
 
+// Where the three files are. Their content may change; all that read them look again.
+struct CertificatePaths {
+  std::string key;
+  std::string certificate;
+  std::string authorities;
+
+  // key.pem, cert.pem and ca.pem in `folder`.
+  static CertificatePaths In(const std::string& folder);
+};
+
 inline constexpr char kKeyFile[] = "key.pem";
 inline constexpr char kCertificateFile[] = "cert.pem";
 inline constexpr char kAuthoritiesFile[] = "ca.pem";

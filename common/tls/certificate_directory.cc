@@ -59,19 +59,20 @@ std::string DigestOf(const CertificateFiles& files) {
 
 }  // namespace
 
-absl::StatusOr<CertificateFiles> ReadCertificateFiles(const std::string& folder) {
+absl::StatusOr<CertificateFiles> ReadCertificateFiles(const CertificatePaths& paths) {
   CertificateFiles files;
-  ASSIGN_OR_RETURN(files.key, ReadSmallFile(absl::StrCat(folder, "/", kKeyFile)));
-  ASSIGN_OR_RETURN(files.certificate, ReadSmallFile(absl::StrCat(folder, "/", kCertificateFile)));
-  ASSIGN_OR_RETURN(files.authorities, ReadSmallFile(absl::StrCat(folder, "/", kAuthoritiesFile)));
+  ASSIGN_OR_RETURN(files.key, ReadSmallFile(paths.key));
+  ASSIGN_OR_RETURN(files.certificate, ReadSmallFile(paths.certificate));
+  ASSIGN_OR_RETURN(files.authorities, ReadSmallFile(paths.authorities));
   return files;
 }
 
 absl::Status WriteCertificateFiles(const std::string& folder, const CertificateFiles& files) {
   RETURN_IF_ERROR(MakeDirectory(folder, kDirectoryMode));
-  RETURN_IF_ERROR(WriteSmallFile(absl::StrCat(folder, "/", kKeyFile), files.key, kSecretMode));
-  RETURN_IF_ERROR(WriteSmallFile(absl::StrCat(folder, "/", kCertificateFile), files.certificate));
-  return WriteSmallFile(absl::StrCat(folder, "/", kAuthoritiesFile), files.authorities);
+  const CertificatePaths paths = CertificatePaths::In(folder);
+  RETURN_IF_ERROR(WriteSmallFile(paths.key, files.key, kSecretMode));
+  RETURN_IF_ERROR(WriteSmallFile(paths.certificate, files.certificate));
+  return WriteSmallFile(paths.authorities, files.authorities);
 }
 
 CertificateDirectory::CertificateDirectory(std::string path, std::string node_id)
@@ -85,8 +86,7 @@ absl::StatusOr<std::unique_ptr<CertificateDirectory>> CertificateDirectory::Open
   RETURN_IF_ERROR(MakeDirectory(absl::StrCat(directory->path_, "/", kIncoming), kDirectoryMode));
   const Outcome incoming = directory->Look(now);
   if (incoming.changed) return directory;
-  const absl::StatusOr<CertificateFiles> files =
-      ReadCertificateFiles(absl::StrCat(directory->path_, "/", kLive));
+  const absl::StatusOr<CertificateFiles> files = ReadCertificateFiles(directory->paths());
   if (absl::IsNotFound(files.status())) {
     return absl::FailedPreconditionError(absl::StrCat(
         "there is no certificate: put ", kKeyFile, ", ", kCertificateFile, " and ",
@@ -107,14 +107,14 @@ absl::StatusOr<std::unique_ptr<CertificateDirectory>> CertificateDirectory::Open
   return directory;
 }
 
-std::string CertificateDirectory::PathOf(const std::string& file) const {
-  return absl::StrCat(path_, "/", kLive, "/", file);
+CertificatePaths CertificateDirectory::paths() const {
+  return CertificatePaths::In(absl::StrCat(path_, "/", kLive));
 }
 
 CertificateDirectory::Outcome CertificateDirectory::Look(absl::Time now) {
   Outcome outcome;
   const absl::StatusOr<CertificateFiles> files =
-      ReadCertificateFiles(absl::StrCat(path_, "/", kIncoming));
+      ReadCertificateFiles(CertificatePaths::In(absl::StrCat(path_, "/", kIncoming)));
   if (!files.ok()) {
     // Not all there yet.
     if (!absl::IsNotFound(files.status()) && refused_set_ != files.status().message()) {
@@ -156,8 +156,8 @@ absl::Status CertificateDirectory::Publish(const CertificateFiles& files) {
 }
 
 absl::Status CertificateDirectory::RemoveIncoming() const {
-  for (const char* file : {kKeyFile, kCertificateFile, kAuthoritiesFile}) {
-    const std::string path = absl::StrCat(path_, "/", kIncoming, "/", file);
+  const CertificatePaths paths = CertificatePaths::In(absl::StrCat(path_, "/", kIncoming));
+  for (const std::string& path : {paths.key, paths.certificate, paths.authorities}) {
     if (unlink(path.c_str()) != 0 && errno != ENOENT) return FileError(errno, "removing", path);
   }
   return absl::OkStatus();

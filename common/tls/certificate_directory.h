@@ -44,7 +44,7 @@ class CertificateDirectory {
   // The live set.
   const CheckedCertificate& live() const { return live_; }
   // Where its files are; these paths do not change.
-  std::string PathOf(const std::string& file) const;
+  CertificatePaths paths() const;
 
  private:
   CertificateDirectory(std::string path, std::string node_id);
@@ -62,6 +62,6 @@ class CertificateDirectory {
 absl::Status WriteCertificateFiles(const std::string& folder, const CertificateFiles& files);
 
 // Errors: NOT_FOUND one is missing.
-absl::StatusOr<CertificateFiles> ReadCertificateFiles(const std::string& folder);
+absl::StatusOr<CertificateFiles> ReadCertificateFiles(const CertificatePaths& paths);
 
 }  // namespace sluice

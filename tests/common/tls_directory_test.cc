@@ -51,7 +51,7 @@ TEST_F(CertificateDirectoryTest, TakesWhatLiesThereAtTheStart) {
   EXPECT_EQ((*directory)->live().identity.name, kNodeId);
   EXPECT_FALSE(HasArrived("key.pem"));
   struct stat info {};
-  ASSERT_EQ(stat((*directory)->PathOf("key.pem").c_str(), &info), 0);
+  ASSERT_EQ(stat((*directory)->paths().key.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600U);
 }
 

@@ -164,7 +164,7 @@ TEST_F(ListeningTest, HandsOutConnectionsWithTheirListener) {
   const auto first = *ListeningSocket::Open(Unix("a.sock"));
   const auto second = *ListeningSocket::Open(Unix("b.sock"));
   std::promise<size_t> index;
-  AcceptLoop loop({first->fd(), second->fd()}, 8, [&index](size_t listener, int fd) {
+  AcceptLoop loop({first->fd(), second->fd()}, {8, 8}, [&index](size_t listener, int fd) {
     close(fd);
     index.set_value(listener);
   });
@@ -176,7 +176,8 @@ TEST_F(ListeningTest, RefusesConnectionsAboveTheLimitUntilOneHasEnded) {
   const auto listener = *ListeningSocket::Open(Unix("a.sock"));
   std::promise<int> accepted[2];
   int count = 0;
-  AcceptLoop loop({listener->fd()}, 1, [&](size_t, int fd) { accepted[count++].set_value(fd); });
+  AcceptLoop loop({listener->fd()}, {1, 8},
+                  [&](size_t, int fd) { accepted[count++].set_value(fd); });
   const Knock first(Path("a.sock"));
   const int held = accepted[0].get_future().get();
   const Knock second(Path("a.sock"));
@@ -188,7 +189,7 @@ TEST_F(ListeningTest, RefusesConnectionsAboveTheLimitUntilOneHasEnded) {
 
 TEST_F(ListeningTest, StopsAccepting) {
   const auto listener = *ListeningSocket::Open(Unix("a.sock"));
-  AcceptLoop loop({listener->fd()}, 8, [](size_t, int fd) {
+  AcceptLoop loop({listener->fd()}, {8, 8}, [](size_t, int fd) {
     close(fd);
     ADD_FAILURE() << "accepted after the stop";
   });
