@@ -1,9 +1,11 @@
 #include "common/config_check.h"
 
+#include <arpa/inet.h>
 #include <sys/un.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string>
@@ -18,6 +20,7 @@
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
 #include "common/log.h"
+#include "common/status.h"
 #include "google/protobuf/duration.pb.h"
 
 namespace sluice {
@@ -88,6 +91,28 @@ bool IsLoopback(absl::string_view host) {
   return true;
 }
 
+bool IsNumeric(const std::string& host) {
+  std::array<uint8_t, sizeof(in6_addr)> bytes{};
+  return host == "localhost" || inet_pton(AF_INET, host.c_str(), bytes.data()) == 1 ||
+         inet_pton(AF_INET6, host.c_str(), bytes.data()) == 1;
+}
+
+// A Unix socket or a loopback address.
+bool IsLocal(absl::string_view address) {
+  if (absl::StartsWith(address, "unix:")) return true;
+  const absl::StatusOr<HostPort> parts = SplitHostPort(address);
+  return parts.ok() && IsLoopback(parts->host);
+}
+
+// An address that is called, or listened on, with or without TLS.
+absl::Status CheckAddress(absl::string_view address, bool tls, bool for_listening) {
+  if (!tls) return CheckLocalAddress(address, for_listening);
+  if (absl::StartsWith(address, "unix:")) {
+    return absl::InvalidArgumentError("a Unix socket has no TLS; leave tls out");
+  }
+  return CheckTlsAddress(address, for_listening);
+}
+
 absl::Status CheckUnixPath(absl::string_view path) {
   if (path.empty() || path.front() != '/') {
     return absl::InvalidArgumentError("a Unix socket needs an absolute path, as in \"unix:/path\"");
@@ -138,16 +163,29 @@ bool IsTimeOfDay(absl::string_view text) {
          absl::SimpleAtoi(text.substr(3), &minute) && minute < 60;
 }
 
+void CheckRoleNames(const std::string& path,
+                    const google::protobuf::RepeatedPtrField<std::string>& roles,
+                    Mistakes& mistakes) {
+  for (int i = 0; i < roles.size(); ++i) {
+    if (std::find(kKnownRoles.begin(), kKnownRoles.end(), roles[i]) != kKnownRoles.end()) continue;
+    mistakes.Add(absl::StrCat(path, ".roles[", i, "]"),
+                 absl::StrCat("\"", roles[i], "\" is none of ", absl::StrJoin(kKnownRoles, ", ")));
+  }
+}
+
 void CompleteListener(const std::string& path, config::v1::Listener& listener, Mistakes& mistakes) {
   if (listener.address().empty()) {
     mistakes.Add(absl::StrCat(path, ".address"),
                  "is missing; as in \"127.0.0.1:8530\" or \"unix:/run/sluice/admin.sock\"");
     return;
   }
+  if (!listener.has_tls()) listener.set_tls(!IsLocal(listener.address()));
   mistakes.AddIfError(absl::StrCat(path, ".address"),
-                      CheckLocalAddress(listener.address(), /*for_listening=*/true));
+                      CheckAddress(listener.address(), listener.tls(), /*for_listening=*/true));
   if (listener.roles().empty()) {
-    if (absl::StartsWith(listener.address(), "unix:")) {
+    if (listener.tls()) {
+      for (const absl::string_view role : kKnownRoles) listener.add_roles(std::string(role));
+    } else if (absl::StartsWith(listener.address(), "unix:")) {
       mistakes.Add(absl::StrCat(path, ".roles"),
                    absl::StrCat("a Unix socket must say what its callers may do: ",
                                 absl::StrJoin(kKnownRoles, ", ")));
@@ -155,13 +193,29 @@ void CompleteListener(const std::string& path, config::v1::Listener& listener, M
       listener.add_roles("viewer");
     }
   }
-  for (int i = 0; i < listener.roles_size(); ++i) {
-    bool known = false;
-    for (const absl::string_view role : kKnownRoles) known = known || role == listener.roles(i);
-    if (known) continue;
-    mistakes.Add(
-        absl::StrCat(path, ".roles[", i, "]"),
-        absl::StrCat("\"", listener.roles(i), "\" is none of ", absl::StrJoin(kKnownRoles, ", ")));
+  CheckRoleNames(path, listener.roles(), mistakes);
+}
+
+void CheckUsers(const config::v1::Node& node, Mistakes& mistakes) {
+  absl::flat_hash_map<std::string, int> seen;
+  for (int i = 0; i < node.users_size(); ++i) {
+    const config::v1::User& user = node.users(i);
+    const std::string path = absl::StrCat("node.users[", i, "]");
+    if (user.name().empty()) {
+      mistakes.Add(absl::StrCat(path, ".name"), "is missing; as in the user's certificate");
+    }
+    const auto [first, is_new] = seen.emplace(user.name(), i);
+    if (!is_new) {
+      mistakes.Add(absl::StrCat(path, ".name"), absl::StrCat("\"", user.name(), "\" is node.users[",
+                                                             first->second, "] already"));
+    }
+    if (user.roles().empty()) mistakes.Add(absl::StrCat(path, ".roles"), "at least one is needed");
+    CheckRoleNames(path, user.roles(), mistakes);
+    for (const std::string& role : user.roles()) {
+      if (role == "node") {
+        mistakes.Add(absl::StrCat(path, ".roles"), "node is for nodes' certificates only");
+      }
+    }
   }
 }
 
@@ -182,6 +236,13 @@ void CompleteNode(config::v1::Node& node, Mistakes& mistakes) {
   if (!node.addresses_file().empty() && node.addresses_file().front() != '/') {
     mistakes.Add("node.addresses_file", "must be an absolute path");
   }
+  if (node.certificates_dir().empty()) {
+    node.set_certificates_dir(absl::StrCat(node.state_dir(), "/certificates"));
+  }
+  if (node.certificates_dir().front() != '/') {
+    mistakes.Add("node.certificates_dir", "must be an absolute path");
+  }
+  CheckUsers(node, mistakes);
   if (node.log_level().empty()) node.set_log_level("info");
   mistakes.AddIfError("node.log_level", ParseLogLevel(node.log_level()).status());
   if (!node.has_drain_timeout()) *node.mutable_drain_timeout() = ToProto(absl::Seconds(10));
@@ -300,8 +361,9 @@ void CompleteLink(config::v1::UpstreamLink& link, Mistakes& mistakes) {
     mistakes.Add("upstream.target",
                  "is missing; as in \"127.0.0.1:8530\" or \"unix:/run/sluice/node.sock\"");
   } else {
+    if (!link.has_tls()) link.set_tls(!IsLocal(link.target()));
     mistakes.AddIfError("upstream.target",
-                        CheckLocalAddress(link.target(), /*for_listening=*/false));
+                        CheckAddress(link.target(), link.tls(), /*for_listening=*/false));
   }
   CompleteSchedule("upstream.schedule", /*times_a_day=*/24, *link.mutable_schedule(), mistakes);
   if (!link.has_watch()) link.set_watch(true);
@@ -322,17 +384,31 @@ void CompleteLink(config::v1::UpstreamLink& link, Mistakes& mistakes) {
 absl::Status CheckLocalAddress(absl::string_view address, bool for_listening) {
   absl::string_view path = address;
   if (absl::ConsumePrefix(&path, "unix:")) return CheckUnixPath(path);
-  const absl::StatusOr<HostPort> parts = SplitHostPort(address);
-  if (!parts.ok()) return parts.status();
-  if (parts->port == 0 && !for_listening) {
+  RETURN_IF_ERROR(CheckTlsAddress(address, for_listening));
+  if (IsLocal(address)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "\"", address,
+      "\" is not local, which needs TLS; without it there are 127.0.0.1, [::1] and unix:/path"));
+}
+
+absl::Status CheckTlsAddress(absl::string_view address, bool for_listening) {
+  ASSIGN_OR_RETURN(const HostPort parts, SplitHostPort(address));
+  if (parts.port == 0 && !for_listening) {
     return absl::InvalidArgumentError("port 0 cannot be called; only a listener may use it");
   }
-  if (!IsLoopback(parts->host)) {
+  if (parts.host.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("\"", address, "\" has no host"));
+  }
+  if (for_listening && !IsNumeric(parts.host)) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "\"", address, "\" is not local, which needs TLS, and this release has none; use ",
-        "127.0.0.1, [::1] or unix:/path, and a tunnel between machines"));
+        "\"", address, "\" names a host; a listener needs its address, as in \"0.0.0.0:8531\""));
   }
   return absl::OkStatus();
+}
+
+bool NeedsCertificate(const config::v1::Node& node) {
+  return std::any_of(node.listeners().begin(), node.listeners().end(),
+                     [](const config::v1::Listener& listener) { return listener.tls(); });
 }
 
 absl::Status CompleteConfig(config::v1::UpstreamDaemon& config) {

@@ -32,4 +32,12 @@ inline constexpr std::array<absl::string_view, 5> kKnownRoles = {
 // Errors: INVALID_ARGUMENT it is malformed, or not local; the message says what would be right.
 absl::Status CheckLocalAddress(absl::string_view address, bool for_listening);
 
+// Whether `address` can be listened on, or called, with TLS: "host:port".
+//
+// Errors: INVALID_ARGUMENT it is malformed.
+absl::Status CheckTlsAddress(absl::string_view address, bool for_listening);
+
+// Whether a completed configuration needs this node's certificate.
+bool NeedsCertificate(const config::v1::Node& node);
+
 }  // namespace sluice

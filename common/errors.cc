@@ -116,6 +116,13 @@ constexpr ErrorFacts kFacts[] = {
      "a session is already running", "Wait for its end: sluice sync watch."},
     {v1::REASON_CANCELLED, StatusCode::kCancelled, false, "an operator cancelled it",
      "Start it again when it is wanted: sluice sync start."},
+    {v1::REASON_CERTIFICATE_REFUSED, StatusCode::kFailedPrecondition, false,
+     "what lies in the certificates' folder `incoming` cannot be used by this node",
+     "Put a complete set of key.pem, cert.pem and ca.pem for this node there; the old one serves "
+     "until then."},
+    {v1::REASON_CERTIFICATE_EXPIRING, StatusCode::kFailedPrecondition, false,
+     "this node's certificate expires soon, and nothing has renewed it",
+     "Issue a new one, and put it into the certificates' folder `incoming`."},
     {v1::REASON_SOURCE_SIGNATURE, StatusCode::kDataLoss, false,
      "the repository's signature is missing, wrong or by an unknown key",
      "Check signed_by; if the key is right, do not trust what the repository offers."},

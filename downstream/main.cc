@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/config_check.h"
 #include "common/errors.h"
 #include "common/process.h"
 #include "common/release.h"
@@ -74,10 +75,16 @@ class DownstreamDaemon : public RunningDaemon {
     ASSIGN_OR_RETURN(std::unique_ptr<StateDirectory> state,
                      StateDirectory::Open(PathsOf(config.node())));
     RETURN_IF_ERROR(SetInitialSubscription(config, state->catalog()));
+    ASSIGN_OR_RETURN(
+        std::unique_ptr<NodeCertificates> certificates,
+        OpenCertificates(config.node(), config.upstream().tls() || NeedsCertificate(config.node()),
+                         *state, log));
+    ChannelOptions channel;
+    if (config.upstream().tls()) channel.certificate = certificates->paths();
     ASSIGN_OR_RETURN(std::unique_ptr<Channel> upstream,
-                     Channel::Create(config.upstream().target()));
-    auto daemon =
-        std::make_unique<DownstreamDaemon>(config, std::move(state), std::move(upstream), log);
+                     Channel::Create(config.upstream().target(), channel));
+    auto daemon = std::make_unique<DownstreamDaemon>(
+        config, std::move(state), std::move(certificates), std::move(upstream), log);
     daemon->sync_service_.AddTo(daemon->node_.router());
     daemon->parity_.AddTo(daemon->node_.router());
     AddRefusedPublishing(config.upstream().target(), daemon->node_.router());
@@ -89,9 +96,11 @@ class DownstreamDaemon : public RunningDaemon {
   }
 
   DownstreamDaemon(const config::v1::DownstreamDaemon& config,
-                   std::unique_ptr<StateDirectory> state, std::unique_ptr<Channel> upstream,
-                   Log& log)
+                   std::unique_ptr<StateDirectory> state,
+                   std::unique_ptr<NodeCertificates> certificates,
+                   std::unique_ptr<Channel> upstream, Log& log)
       : state_(std::move(state)),
+        certificates_(std::move(certificates)),
         upstream_(std::move(upstream)),
         audit_(state_->catalog(), clock_),
         driver_(EngineOptions(config), CallOptionsOf(config), state_->catalog(), state_->content(),
@@ -107,6 +116,7 @@ class DownstreamDaemon : public RunningDaemon {
         node_(*state_, audit_, demand_, clock_, log,
               {.config = config.node(),
                .upstream_target = config.upstream().target(),
+               .certificates = certificates_.get(),
                .on_report = [this] { driver_.Post(ReportDue{}); },
                .on_subscription =
                    [this] { driver_.Post(SyncRequested{v1::SYNC_TRIGGER_SUBSCRIPTION}); },
@@ -128,6 +138,7 @@ class DownstreamDaemon : public RunningDaemon {
  private:
   SystemClock clock_;
   std::unique_ptr<StateDirectory> state_;
+  std::unique_ptr<NodeCertificates> certificates_;
   std::unique_ptr<Channel> upstream_;
   Audit audit_;
   SyncDriver driver_;

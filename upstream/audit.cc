@@ -55,8 +55,10 @@ absl::StatusOr<v1::ListAuditEntriesResponse> Audit::List(
 }
 
 std::string ActorOf(const CallContext& context) {
-  return absl::StrCat(context.local_identity, ", unverified (",
-                      absl::StrJoin(context.roles.Names(), ", "), ")");
+  const std::string who = context.identity.has_value()
+                              ? context.identity->Text()
+                              : absl::StrCat(context.local_identity, ", unverified");
+  return absl::StrCat(who, " (", absl::StrJoin(context.roles.Names(), ", "), ")");
 }
 
 }  // namespace sluice

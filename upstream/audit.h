@@ -33,7 +33,8 @@ class Audit {
   uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
-// How the audit names a caller, as in "local:127.0.0.1:8530, unverified (administrator, viewer)".
+// How the audit names a caller, as in "spiffe://contoso.example/user/ann (approver)" or
+// "local:127.0.0.1:8530, unverified (administrator, viewer)".
 std::string ActorOf(const CallContext& context);
 
 }  // namespace sluice

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "common/config_check.h"
 #include "common/process.h"
 #include "common/release.h"
 #include "common/status.h"
@@ -45,7 +46,10 @@ class UpstreamDaemon : public RunningDaemon {
       const config::v1::UpstreamDaemon& config, Log& log) {
     ASSIGN_OR_RETURN(std::unique_ptr<StateDirectory> state,
                      StateDirectory::Open(PathsOf(config.node())));
-    auto daemon = std::make_unique<UpstreamDaemon>(config, std::move(state), log);
+    ASSIGN_OR_RETURN(std::unique_ptr<NodeCertificates> certificates,
+                     OpenCertificates(config.node(), NeedsCertificate(config.node()), *state, log));
+    auto daemon =
+        std::make_unique<UpstreamDaemon>(config, std::move(state), std::move(certificates), log);
     RETURN_IF_ERROR(daemon->decisions_.CreateBuiltInGroups());
     daemon->sync_.AddTo(daemon->node_.router());
     daemon->publisher_.AddTo(daemon->node_.router());
@@ -59,8 +63,9 @@ class UpstreamDaemon : public RunningDaemon {
   }
 
   UpstreamDaemon(const config::v1::UpstreamDaemon& config, std::unique_ptr<StateDirectory> state,
-                 Log& log)
+                 std::unique_ptr<NodeCertificates> certificates, Log& log)
       : state_(std::move(state)),
+        certificates_(std::move(certificates)),
         audit_(state_->catalog(), clock_),
         decisions_(state_->catalog(), audit_),
         sync_(MakeSources(config, clock_), state_->catalog(), clock_, log),
@@ -70,6 +75,7 @@ class UpstreamDaemon : public RunningDaemon {
         node_(*state_, audit_, content_, clock_, log,
               {.config = config.node(),
                .decisions = &decisions_,
+               .certificates = certificates_.get(),
                .refetch = [this](const Digest& file) { return content_.Refetch(file); },
                .conditions = [this] { return ConditionsOfRoot(state_->catalog().Read()); },
                .self =
@@ -88,6 +94,7 @@ class UpstreamDaemon : public RunningDaemon {
  private:
   SystemClock clock_;
   std::unique_ptr<StateDirectory> state_;
+  std::unique_ptr<NodeCertificates> certificates_;
   Audit audit_;
   DecisionMaker decisions_;
   SourceSync sync_;

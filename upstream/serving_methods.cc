@@ -4,7 +4,10 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
 #include "common/status.h"
+#include "common/uuid.h"
 
 namespace sluice {
 namespace {
@@ -96,12 +99,27 @@ class RequestSource : public MessageSource {
   int64_t watch_ = 0;
 };
 
+// A node with a certificate speaks for itself only: a copy of its state directory with another
+// certificate, or another node that takes its id, is found here.
+absl::Status CheckCaller(const CallContext& context, absl::string_view node_id) {
+  if (!context.identity.has_value()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const Uuid claimed, Uuid::FromBytes(node_id));
+  if (context.identity->kind == PeerKind::kNode && context.identity->name == claimed.ToString()) {
+    return absl::OkStatus();
+  }
+  return MakeError(v1::REASON_DUPLICATE_NODE,
+                   absl::StrCat("the caller says that it is node ", claimed.ToString(),
+                                ", and its certificate says ", context.identity->Text()));
+}
+
 }  // namespace
 
 void AddReplicationMethods(ReplicationServer& server, Router& router) {
   router.Unary<v1::HelloRequest, v1::HelloResponse>(
       "sluice.v1.ReplicationService/Hello",
-      [&server](const CallContext&, const v1::HelloRequest& request) {
+      [&server](const CallContext& context,
+                const v1::HelloRequest& request) -> absl::StatusOr<v1::HelloResponse> {
+        RETURN_IF_ERROR(CheckCaller(context, request.node_id()));
         return server.Hello(request);
       });
   router.ServerStream<v1::ChangesRequest>(
@@ -122,7 +140,10 @@ void AddReplicationMethods(ReplicationServer& server, Router& router) {
       });
   router.Unary<v1::ReportRequest, v1::ReportResponse>(
       "sluice.v1.ReplicationService/Report",
-      [&server](const CallContext&, const v1::ReportRequest& request) {
+      [&server](const CallContext& context,
+                const v1::ReportRequest& request) -> absl::StatusOr<v1::ReportResponse> {
+        if (request.nodes().empty()) return InvalidRequest({{"nodes", "is empty"}});
+        RETURN_IF_ERROR(CheckCaller(context, request.nodes(0).node_id()));
         return server.Report(request);
       });
 }

@@ -1,5 +1,6 @@
 #include "upstream/serving_node.h"
 
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +10,18 @@
 #include "upstream/serving_methods.h"
 
 namespace sluice {
+namespace {
+
+absl::StatusOr<std::map<std::string, RoleSet>> RolesOfUsers(const config::v1::Node& config) {
+  std::map<std::string, RoleSet> users;
+  for (const config::v1::User& user : config.users()) {
+    const std::vector<std::string> names(user.roles().begin(), user.roles().end());
+    ASSIGN_OR_RETURN(users[user.name()], RoleSet::FromNames(names));
+  }
+  return users;
+}
+
+}  // namespace
 
 ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& demand, Clock& clock,
                          Log& /*log*/, Options options)
@@ -23,8 +36,9 @@ ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& dem
                        .on_subscription = options_.on_subscription}),
       tree_service_(state.catalog(), clock,
                     {.upstream_target = options_.upstream_target, .self = options_.self}),
-      maintenance_service_(state.content(), audit,
-                           {.refetch = options_.refetch, .conditions = options_.conditions}) {
+      maintenance_service_(
+          state.content(), audit,
+          {.refetch = options_.refetch, .conditions = [this] { return Conditions(); }}) {
   AddReplicationMethods(replication_, router_);
   AddContentMethods(content_, clock, router_);
   catalog_service_.AddTo(router_);
@@ -35,6 +49,16 @@ ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& dem
   AddReflection(router_);
 }
 
+std::vector<v1::Condition> ServingNode::Conditions() const {
+  std::vector<v1::Condition> conditions = options_.conditions();
+  if (options_.certificates != nullptr) {
+    for (v1::Condition& condition : options_.certificates->Conditions()) {
+      conditions.push_back(std::move(condition));
+    }
+  }
+  return conditions;
+}
+
 absl::Status ServingNode::Listen() {
   std::vector<ListenAddress> listeners;
   for (const config::v1::Listener& listener : options_.config.listeners()) {
@@ -42,12 +66,22 @@ absl::Status ServingNode::Listen() {
     address.address = listener.address();
     const std::vector<std::string> names(listener.roles().begin(), listener.roles().end());
     ASSIGN_OR_RETURN(address.roles, RoleSet::FromNames(names));
+    address.tls = listener.tls();
     // Whoever may look may connect to a socket that only lets look (design, section 6).
     if (address.roles == RoleSet{Role::kViewer}) address.unix_mode = 0666;
     listeners.push_back(std::move(address));
   }
   ServerOptions server;
   server.health = &health_;
+  if (options_.certificates != nullptr) {
+    ASSIGN_OR_RETURN(const auto users, RolesOfUsers(options_.config));
+    server.tls = ServerTls{options_.certificates->paths(), options_.certificates->trust_domain(),
+                           [users](const SpiffeId& id) {
+                             if (id.kind == PeerKind::kNode) return RoleSet{Role::kNode};
+                             const auto user = users.find(id.name);
+                             return user == users.end() ? RoleSet() : user->second;
+                           }};
+  }
   ASSIGN_OR_RETURN(server_, Server::Start(router_, server, listeners));
   std::vector<std::string> addresses;
   for (const ListenAddress& address : server_->addresses()) addresses.push_back(address.address);
@@ -65,6 +99,16 @@ std::vector<ListeningAddress> ServingNode::Addresses() const {
 }
 
 void ServingNode::Drain(absl::Time deadline) { server_->Drain(deadline); }
+
+absl::StatusOr<std::unique_ptr<NodeCertificates>> OpenCertificates(const config::v1::Node& config,
+                                                                   bool needed,
+                                                                   StateDirectory& state,
+                                                                   Log& log) {
+  if (!needed) return std::unique_ptr<NodeCertificates>();
+  ASSIGN_OR_RETURN(const stored::v1::StoreState own, state.catalog().Read().State());
+  ASSIGN_OR_RETURN(const Uuid id, Uuid::FromBytes(own.node_id()));
+  return NodeCertificates::Open(config.certificates_dir(), id.ToString(), log);
+}
 
 StatePaths PathsOf(const config::v1::Node& config) {
   return {config.state_dir(), config.content_dir()};

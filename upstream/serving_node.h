@@ -25,6 +25,7 @@
 #include "upstream/content_demand.h"
 #include "upstream/content_server.h"
 #include "upstream/maintenance_service.h"
+#include "upstream/node_certificates.h"
 #include "upstream/policy_service.h"
 #include "upstream/replication_server.h"
 #include "upstream/tree_service.h"
@@ -35,8 +36,9 @@ class ServingNode {
  public:
   struct Options {
     config::v1::Node config;
-    std::string upstream_target;         // Empty at the root.
-    DecisionMaker* decisions = nullptr;  // Null where decisions come from above.
+    std::string upstream_target;               // Empty at the root.
+    DecisionMaker* decisions = nullptr;        // Null where decisions come from above.
+    NodeCertificates* certificates = nullptr;  // Null where no listener has TLS.
     std::function<void()> on_report;
     std::function<void()> on_subscription;
     std::function<bool(const Digest&)> refetch;
@@ -58,6 +60,8 @@ class ServingNode {
   void Drain(absl::Time deadline);
 
  private:
+  std::vector<v1::Condition> Conditions() const;
+
   const Options options_;
   Router router_;
   HealthBoard health_;
@@ -69,6 +73,11 @@ class ServingNode {
   MaintenanceService maintenance_service_;
   std::unique_ptr<Server> server_;
 };
+
+// This node's certificates; null when they are not needed.
+absl::StatusOr<std::unique_ptr<NodeCertificates>> OpenCertificates(const config::v1::Node& config,
+                                                                   bool needed,
+                                                                   StateDirectory& state, Log& log);
 
 // Where the configuration says that a node's state is.
 StatePaths PathsOf(const config::v1::Node& config);

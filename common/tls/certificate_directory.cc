@@ -127,6 +127,7 @@ CertificateDirectory::Outcome CertificateDirectory::Look(absl::Time now) {
   if (set == refused_set_) return outcome;
   absl::StatusOr<CheckedCertificate> checked = CheckCertificate(*files, node_id_, now);
   absl::Status status = checked.status();
+  if (status.ok()) status = CheckTrustDomain(*checked);
   if (status.ok()) status = Publish(*files);
   if (!status.ok()) {
     refused_set_ = set;
@@ -137,6 +138,15 @@ CertificateDirectory::Outcome CertificateDirectory::Look(absl::Time now) {
   outcome.changed = true;
   outcome.refused = RemoveIncoming();
   return outcome;
+}
+
+// Those connected now were let in by the old one's.
+absl::Status CertificateDirectory::CheckTrustDomain(const CheckedCertificate& next) const {
+  const std::string& now = live_.identity.trust_domain;
+  if (now.empty() || next.identity.trust_domain == now) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(kCertificateFile, ": is of the trust domain ", next.identity.trust_domain,
+                   ", and this node belongs to ", now, "; only a restart changes that"));
 }
 
 absl::Status CertificateDirectory::Publish(const CertificateFiles& files) {

@@ -48,6 +48,7 @@ class CertificateDirectory {
 
  private:
   CertificateDirectory(std::string path, std::string node_id);
+  absl::Status CheckTrustDomain(const CheckedCertificate& next) const;
   absl::Status Publish(const CertificateFiles& files);
   absl::Status RemoveIncoming() const;
   void RemoveOld(int64_t newest) const;

@@ -105,12 +105,49 @@ TEST(CompleteConfigTest, NamesWhatIsMissing) {
                     HasSubstr("sources[0].debian.signed_by: is missing")));
 }
 
-TEST(CompleteConfigTest, RefusesAListenerThatWouldNeedTls) {
+TEST(CompleteConfigTest, WantsTlsWhereOthersCanConnect) {
+  config::v1::UpstreamDaemon config;
+  ASSERT_TRUE(ParseYaml("node: {state_dir: /s, listeners: [{address: \"0.0.0.0:8531\"},"
+                        " {address: \"127.0.0.1:8530\"}, {address: \"127.0.0.1:1\", tls: true}]}",
+                        "f", config)
+                  .ok());
+  ASSERT_TRUE(CompleteConfig(config).ok());
+  EXPECT_TRUE(config.node().listeners(0).tls());
+  EXPECT_EQ(config.node().listeners(0).roles_size(), 5);
+  EXPECT_FALSE(config.node().listeners(1).tls());
+  EXPECT_TRUE(config.node().listeners(2).tls());
+  EXPECT_TRUE(NeedsCertificate(config.node()));
+  EXPECT_EQ(config.node().certificates_dir(), "/s/certificates");
+}
+
+TEST(CompleteConfigTest, RefusesPlaintextWhereOthersCanConnect) {
   EXPECT_THAT(
-      ListenerMistakes("{address: \"0.0.0.0:8530\"}"),
+      ListenerMistakes("{address: \"0.0.0.0:8530\", tls: false}"),
       HasSubstr("node.listeners[0].address: \"0.0.0.0:8530\" is not local, which needs TLS"));
-  EXPECT_THAT(ListenerMistakes("{address: \"hq.example:8530\"}"), HasSubstr("needs TLS"));
-  EXPECT_THAT(ListenerMistakes("{address: \"127.example.org:1\"}"), HasSubstr("needs TLS"));
+  EXPECT_THAT(ListenerMistakes("{address: \"127.example.org:1\", tls: false}"),
+              HasSubstr("names a host"));
+  EXPECT_THAT(ListenerMistakes("{address: \"unix:/s/a.sock\", roles: [node], tls: true}"),
+              HasSubstr("a Unix socket has no TLS"));
+  EXPECT_THAT(DownstreamMistakes("upstream: {target: \"hq:8530\", tls: false}"),
+              HasSubstr("upstream.target: \"hq:8530\" is not local, which needs TLS"));
+}
+
+TEST(CompleteConfigTest, RefusesAHostsNameForListening) {
+  EXPECT_THAT(ListenerMistakes("{address: \"hq.example:8531\"}"),
+              HasSubstr("a listener needs its address"));
+}
+
+TEST(CompleteConfigTest, RefusesUsersThatAreNotWellDefined) {
+  const auto mistakes = [](const std::string& users) {
+    return MistakesIn<config::v1::UpstreamDaemon>(absl::StrCat(
+        "node: {state_dir: /s, listeners: [{address: \"127.0.0.1:9\"}], users: [", users, "]}"));
+  };
+  EXPECT_THAT(mistakes("{roles: [viewer]}"), HasSubstr("node.users[0].name: is missing"));
+  EXPECT_THAT(mistakes("{name: ann}"), HasSubstr("node.users[0].roles: at least one"));
+  EXPECT_THAT(mistakes("{name: ann, roles: [king]}"), HasSubstr("\"king\" is none of viewer"));
+  EXPECT_THAT(mistakes("{name: ann, roles: [node]}"), HasSubstr("nodes' certificates only"));
+  EXPECT_THAT(mistakes("{name: ann, roles: [viewer]}, {name: ann, roles: [viewer]}"),
+              HasSubstr("node.users[1].name: \"ann\" is node.users[0] already"));
 }
 
 TEST(CompleteConfigTest, RefusesMalformedAddresses) {
@@ -171,8 +208,17 @@ TEST(CompleteConfigTest, RefusesSchedulesOutOfRange) {
 TEST(CompleteConfigTest, RefusesATargetThatCannotBeCalled) {
   EXPECT_THAT(DownstreamMistakes("upstream: {target: \"127.0.0.1:0\"}"),
               HasSubstr("upstream.target: port 0 cannot be called"));
-  EXPECT_THAT(DownstreamMistakes("upstream: {target: \"hq:8530\"}"),
-              HasSubstr("upstream.target: \"hq:8530\" is not local"));
+  EXPECT_THAT(DownstreamMistakes("upstream: {target: \":8530\"}"), HasSubstr("upstream.target: "));
+}
+
+TEST(CompleteConfigTest, WantsTlsForAnUpstreamOnAnotherMachine) {
+  config::v1::DownstreamDaemon config;
+  ASSERT_TRUE(ParseYaml("node: {state_dir: /s, listeners: [{address: \"127.0.0.1:9\"}]}\n"
+                        "upstream: {target: \"hq.example:8531\"}",
+                        "f", config)
+                  .ok());
+  ASSERT_TRUE(CompleteConfig(config).ok());
+  EXPECT_TRUE(config.upstream().tls());
 }
 
 TEST(CompleteConfigTest, RefusesANodeThatFollowsItself) {

@@ -77,7 +77,7 @@ TEST_F(CertificateDirectoryTest, KeepsTheOldSetWhenTheNewOneIsBad) {
   mismatched.key = authority_.Node().key;
   for (const CertificateFiles& files :
        {bad, mismatched, authority_.Node(kOtherNodeId), authority_.Node(kNodeId, absl::Minutes(60)),
-        TestAuthority().User("ann")}) {
+        TestAuthority().User("ann"), TestAuthority("fabrikam.example").Node()}) {
     Arrive(files);
     const auto later = (*directory)->Look(absl::Now() + absl::Minutes(1));
     EXPECT_FALSE(later.changed);
