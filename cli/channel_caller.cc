@@ -6,15 +6,26 @@
 #include "absl/time/clock.h"
 #include "cli/failure.h"
 #include "common/release.h"
+#include "common/rpc/endpoint.h"
 
 namespace sluice {
 
-absl::StatusOr<std::unique_ptr<Caller>> ChannelCaller::Create(const std::string& address,
+absl::StatusOr<std::unique_ptr<Caller>> ChannelCaller::Create(const CliTarget& target,
                                                               const CallLimits& limits) {
   ChannelOptions options;
   options.user_agent = absl::StrCat("sluice/", Release());
-  absl::StatusOr<std::unique_ptr<Channel>> channel = Channel::Create(address, options);
-  if (!channel.ok()) return UsageError(channel.status().message());
+  if (const absl::Status valid = ParseEndpoint(target.address).status(); !valid.ok()) {
+    return UsageError(valid.message());
+  }
+  if (!target.certificates.empty()) {
+    options.certificate = CertificatePaths::In(target.certificates);
+  }
+  absl::StatusOr<std::unique_ptr<Channel>> channel = Channel::Create(target.address, options);
+  if (!channel.ok()) {
+    return LocalFailure(absl::StrCat("the certificate for calling ", target.address, ": ",
+                                     channel.status().message(),
+                                     "; --certificates names the folder that has one"));
+  }
   return std::make_unique<ChannelCaller>(*std::move(channel), limits);
 }
 

@@ -13,8 +13,9 @@ namespace sluice {
 
 class ChannelCaller : public Caller {
  public:
-  // Does not connect yet. Errors: UsageError the address is malformed.
-  static absl::StatusOr<std::unique_ptr<Caller>> Create(const std::string& address,
+  // Does not connect yet. Errors: UsageError the address is malformed; LocalFailure the
+  // certificate cannot be used.
+  static absl::StatusOr<std::unique_ptr<Caller>> Create(const CliTarget& target,
                                                         const CallLimits& limits);
 
   ChannelCaller(std::unique_ptr<Channel> channel, const CallLimits& limits)

@@ -19,6 +19,8 @@ Usage:
 constexpr absl::string_view kEnding = R"(
 The address is --address, else $SLUICE_ADDRESS, else /run/sluice/admin.sock or
 /run/sluice/viewer.sock where this user may connect, else 127.0.0.1:8530.
+A node on another machine is called with the certificate in --certificates, else
+$SLUICE_CERTIFICATES, else ~/.config/sluice.
 
 Exit codes:
   0   ok
@@ -42,6 +44,7 @@ void PrintFlags(const std::vector<FlagSpec>& flags, std::ostream& out) {
 const std::vector<FlagSpec>& GlobalFlags() {
   static const std::vector<FlagSpec> flags = {
       {"--address", "ADDRESS", "host:port or unix:/path of the node"},
+      {"--certificates", "FOLDER", "with key.pem, cert.pem and ca.pem: call with TLS"},
       {"-o", "FORMAT", "table (for people), json, yaml (for programs) or name (ids only)"},
       {"--dry-run", "", "say what would be done and change nothing"},
       {"--show-rpc", "", "print the equivalent raw line of each call"},
@@ -66,7 +69,8 @@ void PrintHelp(const std::vector<Verb>& verbs, std::ostream& out) {
 void PrintVerbHelp(const Verb& verb, std::ostream& out) {
   out << "sluice " << verb.name << (verb.positionals.empty() ? "" : " ") << verb.positionals
       << "\n\n"
-      << verb.summary << "\n\nRPC: " << verb.method << "\n";
+      << verb.summary << "\n\n"
+      << (verb.method.empty() ? "No node is called." : absl::StrCat("RPC: ", verb.method)) << "\n";
   if (!verb.flags.empty()) {
     out << "\nFlags:\n";
     PrintFlags(verb.flags, out);

@@ -116,6 +116,43 @@ std::string AddressOf(const Arguments& args, const CliEnvironment& environment) 
   return std::string(kDefaultAddress);
 }
 
+// Whether others than this machine's own programs can be there.
+bool IsLocal(absl::string_view address) {
+  return absl::StartsWith(address, "unix:") || absl::StartsWith(address, "127.") ||
+         absl::StartsWith(address, "localhost:") || absl::StartsWith(address, "[::1]:");
+}
+
+// A node on this machine is called in plaintext unless the flag says otherwise; every other with a
+// certificate.
+CliTarget TargetOf(const Arguments& args, const CliEnvironment& environment) {
+  CliTarget target = {AddressOf(args, environment), args.Get("--certificates")};
+  if (!target.certificates.empty() || IsLocal(target.address)) return target;
+  target.certificates = environment.variable("SLUICE_CERTIFICATES");
+  if (target.certificates.empty()) {
+    target.certificates = absl::StrCat(environment.variable("HOME"), "/.config/sluice");
+  }
+  return target;
+}
+
+// Stands for the node of verbs that call none.
+class NoCaller : public Caller {
+ public:
+  absl::Status Unary(absl::string_view, const google::protobuf::Message&,
+                     google::protobuf::Message&) override {
+    return absl::InternalError("this verb calls no node");
+  }
+  absl::Status ServerStream(absl::string_view, const google::protobuf::Message&,
+                            google::protobuf::Message&, absl::Duration,
+                            absl::FunctionRef<bool()>) override {
+    return absl::InternalError("this verb calls no node");
+  }
+  absl::Status ClientStream(absl::string_view, google::protobuf::Message&,
+                            absl::FunctionRef<absl::StatusOr<bool>()>,
+                            google::protobuf::Message&) override {
+    return absl::InternalError("this verb calls no node");
+  }
+};
+
 absl::StatusOr<int> RunVerb(const Verb& verb, Arguments args, CliEnvironment& environment) {
   const size_t count = args.positionals().size();
   if (count < verb.positionals_min) {
@@ -140,9 +177,12 @@ absl::StatusOr<int> RunVerb(const Verb& verb, Arguments args, CliEnvironment& en
     if (!timeout.ok()) return UsageError(absl::StrCat("--timeout: ", timeout.status().message()));
     limits = {*timeout, *timeout};
   }
-  const std::string address = AddressOf(args, environment);
-  ASSIGN_OR_RETURN(const std::unique_ptr<Caller> caller, environment.connect(address, limits));
-  ShowingCaller showing(*caller, address, environment.err);
+  const CliTarget target = TargetOf(args, environment);
+  std::unique_ptr<Caller> caller = std::make_unique<NoCaller>();
+  if (!verb.method.empty()) {
+    ASSIGN_OR_RETURN(caller, environment.connect(target, limits));
+  }
+  ShowingCaller showing(*caller, target, environment.err);
   const bool shows = args.Has("--show-rpc");
   const bool dry_run = args.Has("--dry-run");
   Invocation invocation = {.caller = shows ? showing : *caller,

@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "cli/caller.h"
+#include "cli/cli_target.h"
 #include "common/clock.h"
 
 namespace sluice {
@@ -23,7 +24,7 @@ struct CallLimits {
 
 // Where `sluice` runs; a test brings its own.
 struct CliEnvironment {
-  std::function<absl::StatusOr<std::unique_ptr<Caller>>(const std::string& address,
+  std::function<absl::StatusOr<std::unique_ptr<Caller>>(const CliTarget& target,
                                                         const CallLimits& limits)>
       connect;
   // Raw mode: gets the arguments after the program's name.

@@ -3,6 +3,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "common/tls/certificate.h"
 #include "google/protobuf/util/json_util.h"
 
 namespace sluice {
@@ -46,9 +47,15 @@ absl::Status ShowingCaller::ClientStream(absl::string_view method,
 
 void ShowingCaller::Show(absl::string_view method, absl::string_view data) {
   // The way in which grpcurl takes the address of a Unix socket, too.
-  absl::string_view address = address_;
+  absl::string_view address = target_.address;
   const bool is_unix = absl::ConsumePrefix(&address, "unix:");
-  err_ << "sluice -plaintext " << (is_unix ? "-unix " : "") << "-d " << data << " " << address
+  std::string how = "-plaintext";
+  if (!is_unix && !target_.certificates.empty()) {
+    const CertificatePaths paths = CertificatePaths::In(target_.certificates);
+    how = absl::StrCat("-cacert ", paths.authorities, " -cert ", paths.certificate, " -key ",
+                       paths.key);
+  }
+  err_ << "sluice " << how << " " << (is_unix ? "-unix " : "") << "-d " << data << " " << address
        << " " << method << std::endl;
 }
 

@@ -7,13 +7,14 @@
 #include <utility>
 
 #include "cli/caller.h"
+#include "cli/cli_target.h"
 
 namespace sluice {
 
 class ShowingCaller : public Caller {
  public:
-  ShowingCaller(Caller& inner, std::string address, std::ostream& err)
-      : inner_(inner), address_(std::move(address)), err_(err) {}
+  ShowingCaller(Caller& inner, CliTarget target, std::ostream& err)
+      : inner_(inner), target_(std::move(target)), err_(err) {}
 
   absl::Status Unary(absl::string_view method, const google::protobuf::Message& request,
                      google::protobuf::Message& response) override;
@@ -28,7 +29,7 @@ class ShowingCaller : public Caller {
   void Show(absl::string_view method, absl::string_view data);
 
   Caller& inner_;
-  const std::string address_;
+  const CliTarget target_;
   std::ostream& err_;
 };
 

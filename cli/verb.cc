@@ -58,6 +58,9 @@ std::vector<Verb> AllVerbs() {
       ContentVerifyVerb(),
       ConditionListVerb(),
       AuditListVerb(),
+      CertificateInitAuthorityVerb(),
+      CertificateIssueVerb(),
+      CertificateShowVerb(),
   };
 }
 

@@ -48,7 +48,8 @@ struct Verb {
   // What stands behind them, as in "ID|TITLE...".
   absl::string_view positionals;
   absl::string_view summary;
-  // The RPC behind it, as in "sluice.v1.CatalogService/ListUpdates"; several are joined by ", ".
+  // The RPC behind it, as in "sluice.v1.CatalogService/ListUpdates"; several are joined by ", ";
+  // empty: it works on this machine alone.
   absl::string_view method;
   std::vector<FlagSpec> flags;
   // Positionals: at least and at most so many.

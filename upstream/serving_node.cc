@@ -117,6 +117,7 @@ StatePaths PathsOf(const config::v1::Node& config) {
 absl::StatusOr<std::string> InitState(const config::v1::Node& config) {
   SystemClock clock;
   ASSIGN_OR_RETURN(const Uuid node, StateDirectory::Init(PathsOf(config), clock));
+  RETURN_IF_ERROR(CertificateDirectory::Make(config.certificates_dir()));
   return absl::StrCat("made node ", node.ToString(), " in ", config.state_dir());
 }
 

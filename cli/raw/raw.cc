@@ -73,13 +73,18 @@ class RawCommand {
   }
 
   absl::Status Dial(const std::string& address) {
+    ChannelOptions options;
     if (!flags_.plaintext) {
-      return absl::InvalidArgumentError("this release speaks without TLS only; add -plaintext");
+      if (flags_.certificate.empty() || flags_.authorities.empty()) {
+        return absl::InvalidArgumentError(
+            "TLS needs -cacert, -cert and -key, for a node asks for a certificate; on this machine "
+            "there is -plaintext");
+      }
+      options.certificate = {flags_.key, flags_.certificate, flags_.authorities};
     }
     std::string target = address;
     if (flags_.unix_socket && !absl::StartsWith(target, "unix:")) target = "unix:" + target;
     target = absl::StrReplaceAll(target, {{"unix://", "unix:"}});
-    ChannelOptions options;
     options.connect_timeout = absl::Seconds(flags_.connect_timeout_seconds);
     options.user_agent = absl::StrCat("sluice/", Release());
     ASSIGN_OR_RETURN(channel_, Channel::Create(target, options));

@@ -14,9 +14,6 @@ namespace {
 
 // grpcurl's flags that this release has no use for yet: said by name, instead of "not defined".
 constexpr absl::string_view kLaterFlags[] = {"insecure",
-                                             "cacert",
-                                             "cert",
-                                             "key",
                                              "authority",
                                              "servername",
                                              "H",
@@ -55,7 +52,11 @@ Targets TargetsOf(RawFlags& flags) {
        {"format-error", &flags.format_error},
        {"allow-unknown-fields", &flags.allow_unknown_fields},
        {"msg-template", &flags.msg_template}},
-      {{"d", &flags.data}, {"format", &flags.format}},
+      {{"d", &flags.data},
+       {"format", &flags.format},
+       {"cacert", &flags.authorities},
+       {"cert", &flags.certificate},
+       {"key", &flags.key}},
       {{"connect-timeout", &flags.connect_timeout_seconds}, {"max-time", &flags.max_time_seconds}}};
 }
 
@@ -132,6 +133,14 @@ absl::StatusOr<RawFlags> ParseRawFlags(const std::vector<std::string>& args) {
   }
   flags.positionals.assign(args.begin() + static_cast<std::ptrdiff_t>(std::min(i, args.size())),
                            args.end());
+  if (flags.certificate.empty() != flags.key.empty()) {
+    return absl::InvalidArgumentError(
+        "The -cert and -key arguments must be used together and both be present.");
+  }
+  if (flags.plaintext && !flags.certificate.empty()) {
+    return absl::InvalidArgumentError(
+        "The -plaintext argument cannot be used with -cert and -key.");
+  }
   if (flags.format != "json") {
     return absl::InvalidArgumentError("The -format option must be 'json'.");
   }
@@ -144,7 +153,8 @@ std::string RawUsage() {
          "  sluice [flags] ADDRESS SERVICE/METHOD\n"
          "\n"
          "ADDRESS is host:port or unix:/path. Flags come first:\n"
-         "  -plaintext             no TLS; needed in this release\n"
+         "  -plaintext             no TLS\n"
+         "  -cacert, -cert, -key   files in PEM for TLS; a node asks for a certificate\n"
          "  -d DATA                the request as JSON; @ reads it from standard input\n"
          "  -emit-defaults         print fields that have their default\n"
          "  -allow-unknown-fields  ignore fields of the request that do not exist\n"

@@ -20,6 +20,9 @@ struct RawFlags {
   bool format_error = false;
   bool allow_unknown_fields = false;
   bool msg_template = false;
+  std::string authorities;  // -cacert
+  std::string certificate;  // -cert
+  std::string key;          // -key
   std::string data;
   bool has_data = false;
   std::string format = "json";

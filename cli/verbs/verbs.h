@@ -29,5 +29,8 @@ Verb ParityFixVerb();
 Verb ContentVerifyVerb();
 Verb ConditionListVerb();
 Verb AuditListVerb();
+Verb CertificateInitAuthorityVerb();
+Verb CertificateIssueVerb();
+Verb CertificateShowVerb();
 
 }  // namespace sluice

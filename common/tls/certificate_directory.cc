@@ -78,12 +78,16 @@ absl::Status WriteCertificateFiles(const std::string& folder, const CertificateF
 CertificateDirectory::CertificateDirectory(std::string path, std::string node_id)
     : path_(std::move(path)), node_id_(std::move(node_id)) {}
 
+absl::Status CertificateDirectory::Make(const std::string& path) {
+  RETURN_IF_ERROR(MakeDirectory(path, kDirectoryMode));
+  return MakeDirectory(absl::StrCat(path, "/", kIncoming), kDirectoryMode);
+}
+
 absl::StatusOr<std::unique_ptr<CertificateDirectory>> CertificateDirectory::Open(
     std::string path, std::string node_id, absl::Time now) {
   std::unique_ptr<CertificateDirectory> directory(
       new CertificateDirectory(std::move(path), std::move(node_id)));
-  RETURN_IF_ERROR(MakeDirectory(directory->path_, kDirectoryMode));
-  RETURN_IF_ERROR(MakeDirectory(absl::StrCat(directory->path_, "/", kIncoming), kDirectoryMode));
+  RETURN_IF_ERROR(Make(directory->path_));
   const Outcome incoming = directory->Look(now);
   if (incoming.changed) return directory;
   const absl::StatusOr<CertificateFiles> files = ReadCertificateFiles(directory->paths());

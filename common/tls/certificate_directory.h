@@ -23,6 +23,9 @@ namespace sluice {
 
 class CertificateDirectory {
  public:
+  // Makes the directory, and `incoming` in it; both may exist.
+  static absl::Status Make(const std::string& path);
+
   // Takes what lies in `incoming`, and checks what is live. `node_id` is whose certificates these
   // must be.
   //

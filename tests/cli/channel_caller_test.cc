@@ -170,7 +170,7 @@ TEST_F(ChannelCallerTest, NobodyThereIsSaidSo) {
 TEST_F(ChannelCallerTest, AMalformedAddressIsWrongUsage) {
   EXPECT_EQ(Run({"tree", "--version"}), 0);
   const CallLimits limits;
-  EXPECT_FALSE(ChannelCaller::Create("nonsense", limits).ok());
+  EXPECT_FALSE(ChannelCaller::Create({"nonsense", ""}, limits).ok());
 }
 
 }  // namespace

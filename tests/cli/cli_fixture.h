@@ -123,8 +123,9 @@ class CliTest : public ::testing::Test {
     std::ostringstream err;
     CliEnvironment environment = {
         .connect =
-            [this](const std::string& address, const CallLimits& limits) {
-              address_ = address;
+            [this](const CliTarget& target, const CallLimits& limits) {
+              address_ = target.address;
+              certificates_ = target.certificates;
               limits_ = limits;
               return absl::StatusOr<std::unique_ptr<Caller>>(
                   std::make_unique<ScriptedCaller>(node_));
@@ -157,6 +158,7 @@ class CliTest : public ::testing::Test {
   std::string out_;
   std::string err_;
   std::string address_;
+  std::string certificates_;
   CallLimits limits_;
   std::vector<std::string> raw_args_;
 };

@@ -149,7 +149,9 @@ TEST_F(RunTest, TheManualNamesEveryVerbAndItsRpc) {
   manual << std::ifstream(std::string(SLUICE_SOURCE_DIR) + "/docs/cli.md").rdbuf();
   for (const Verb& verb : AllVerbs()) {
     EXPECT_THAT(manual.str(), HasSubstr(absl::StrCat("`sluice ", verb.name)));
-    EXPECT_THAT(manual.str(), HasSubstr(std::string(verb.method.substr(10)))) << verb.name;
+    if (!verb.method.empty()) {
+      EXPECT_THAT(manual.str(), HasSubstr(std::string(verb.method.substr(10)))) << verb.name;
+    }
     for (const FlagSpec& flag : verb.flags) {
       EXPECT_THAT(manual.str(), HasSubstr(std::string(flag.name))) << verb.name;
     }
@@ -158,6 +160,7 @@ TEST_F(RunTest, TheManualNamesEveryVerbAndItsRpc) {
 
 TEST_F(RunTest, EveryVerbNamesARealMethod) {
   for (const Verb& verb : AllVerbs()) {
+    if (verb.method.empty()) continue;  // It works on this machine alone.
     const size_t slash = verb.method.find('/');
     const auto* service = google::protobuf::DescriptorPool::generated_pool()->FindServiceByName(
         std::string(verb.method.substr(0, slash)));

@@ -21,16 +21,17 @@ NodeProcess::NodeProcess(const std::string& directory, Options options)
 }
 
 std::string NodeProcess::Config() const {
-  std::string yaml = absl::StrCat("node:\n  name: ", options_.name, "\n  state_dir: ", state_dir(),
-                                  "\n  addresses_file: ", directory_,
-                                  "/addresses\n  log_level: debug\n  listeners:\n");
+  std::string yaml =
+      absl::StrCat("node:\n  name: ", options_.name, "\n  state_dir: ", state_dir(),
+                   "\n  addresses_file: ", directory_, "/addresses\n  log_level: debug\n",
+                   options_.node_yaml, "  listeners:\n");
   if (!options_.unix_only) {
     absl::StrAppend(&yaml, "    - address: 127.0.0.1:", options_.port,
                     "\n      roles: [viewer, approver, administrator, publisher, node]\n");
   }
   absl::StrAppend(&yaml, "    - address: unix:", directory_,
                   "/admin.sock\n      roles: [administrator]\n    - address: ", node_socket(),
-                  "\n      roles: [node]\n", options_.role_yaml);
+                  "\n      roles: [node]\n", options_.listener_yaml, options_.role_yaml);
   return yaml;
 }
 
@@ -46,6 +47,9 @@ void NodeProcess::Init() {
   WriteFile(config_file(), Config());
   const Finished made = RunCommand(Command({"init"}), kPatience);
   EXPECT_EQ(made.exit_code, 0) << options_.name << ": " << made.err;
+  // "made node ID in DIRECTORY"
+  const std::vector<std::string> words = absl::StrSplit(made.out, ' ');
+  if (words.size() > 2) node_id_ = words[2];
 }
 
 void NodeProcess::Start() {
@@ -71,8 +75,11 @@ void NodeProcess::WaitUntilServing() {
     }
   }
   close(watch);
-  const std::string first_line = std::vector<std::string>(absl::StrSplit(ReadFile(file), '\n'))[0];
-  address_ = first_line.substr(first_line.find(' ') + 1);
+  const std::vector<std::string> lines = absl::StrSplit(ReadFile(file), '\n', absl::SkipEmpty());
+  if (!lines.empty()) {
+    address_ = lines.front().substr(lines.front().find(' ') + 1);
+    more_address_ = lines.back().substr(lines.back().find(' ') + 1);
+  }
   EXPECT_NE(address_, "") << options_.name << " does not serve:\n" << log();
 }
 

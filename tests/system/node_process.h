@@ -30,6 +30,9 @@ class NodeProcess {
     bool unix_only = false;
     // 0: the kernel chooses.
     int port = 0;
+    // More fields of `node:`, in YAML, and one more listener.
+    std::string node_yaml;
+    std::string listener_yaml;
   };
 
   // Keeps everything under `directory`/name. Nothing is started yet.
@@ -58,6 +61,10 @@ class NodeProcess {
   std::string log() const { return ReadFile(directory_ + "/log"); }
   // As the operator's tool takes it.
   std::string address() const { return address_; }
+  // Of the listener in `Options::listener_yaml`.
+  std::string more_address() const { return more_address_; }
+  // Known from `Init` on.
+  const std::string& node_id() const { return node_id_; }
   std::string node_socket() const { return "unix:" + directory_ + "/node.sock"; }
   std::string config_file() const { return directory_ + "/config.yaml"; }
 
@@ -103,6 +110,8 @@ class NodeProcess {
   const std::string directory_;
   Options options_;
   std::string address_;
+  std::string more_address_;
+  std::string node_id_;
   std::unique_ptr<ChildProcess> process_;
 };
 

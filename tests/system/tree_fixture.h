@@ -68,9 +68,9 @@ class TreeTest : public ::testing::Test {
   static bool Eventually(const NodeProcess& node, const std::function<bool()>& condition,
                          absl::Duration patience = kPatience);
 
- private:
   NodeProcess& Add(NodeProcess::Options options);
 
+ private:
   TemporaryDirectory directory_;
   std::vector<std::unique_ptr<NodeProcess>> nodes_;
 };
