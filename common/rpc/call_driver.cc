@@ -27,6 +27,7 @@ void CallDriver::Start(std::unique_ptr<MessageExchange> exchange) {
 }
 
 void CallDriver::OnRead(std::string message) {
+  if (options_.observer != nullptr) options_.observer->OnMessageIn(options_.method);
   MutexLock lock(mutex_);
   reading_ = false;
   got_message_ = true;
@@ -148,6 +149,7 @@ bool CallDriver::Write(OutMessage message) {
     End(*std::move(closed));
     return false;
   }
+  if (options_.observer != nullptr) options_.observer->OnMessageOut(options_.method);
   transport_.Write(std::move(message));
   LeaveTransport();
   return true;
@@ -238,6 +240,9 @@ void CallDriver::Finish() {
     StopTimer(deadline_timer_);
   }
   options_.stop.request_stop();
+  if (last.has_value() && options_.observer != nullptr) {
+    options_.observer->OnMessageOut(options_.method);
+  }
   if (options_.on_finished) options_.on_finished(status);
   if (last.has_value()) {
     transport_.WriteAndFinish(*std::move(last));

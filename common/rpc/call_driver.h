@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/mutex.h"
+#include "common/rpc/call_observer.h"
 #include "common/rpc/message_exchange.h"
 #include "common/rpc/message_source.h"
 #include "common/worker_pool.h"
@@ -48,6 +49,9 @@ class CallDriver : public std::enable_shared_from_this<CallDriver> {
     // the end of an upload and the loss of its caller alike, and the loss only then.
     absl::Duration end_grace = absl::ZeroDuration();
     std::stop_source stop;  // Requested when the call ends.
+    // Told of this call's messages, as being of `method`. May be null.
+    CallObserver* observer = nullptr;
+    const Method* method = nullptr;
     // Called once, just before the transport is told to finish.
     std::function<void(const absl::Status&)> on_finished;
     // Called once, when the exchange is destroyed: nothing of the call runs any more.

@@ -100,27 +100,27 @@ grpc::ServerGenericBidiReactor* RoutedService::CreateReactor(
     grpc::GenericCallbackServerContext* call) {
   auto* reactor = new CallReactor(call);
   const absl::Time began = absl::Now();
-  const auto refuse = [&](const std::string& method, MethodKind kind, const absl::Status& status) {
-    if (serving_.options.on_finished) {
-      serving_.options.on_finished({method, kind, status.code(), absl::Now() - began});
-    }
+  CallObserver* const observer = serving_.options.observer;
+  const absl::StatusOr<const Method*> found = serving_.router.Find(call->method());
+  const Method* const known = found.ok() ? *found : nullptr;
+  if (observer != nullptr) observer->OnStart(known);
+  const auto refuse = [&](const absl::Status& status) {
+    if (observer != nullptr) observer->OnEnd(known, status.code(), absl::Now() - began);
     reactor->Finish(status);
     return reactor;
   };
-  const absl::StatusOr<const Method*> found = serving_.router.Find(call->method());
-  if (!found.ok()) return refuse("unknown", MethodKind::kUnary, found.status());
-  const Method& method = **found;
-  if (serving_.options.on_started) serving_.options.on_started(method.path, method.kind);
+  if (!found.ok()) return refuse(found.status());
+  const Method& method = *known;
   const absl::StatusOr<Caller> caller = Identify(*call);
-  if (!caller.ok()) return refuse(method.path, method.kind, caller.status());
+  if (!caller.ok()) return refuse(caller.status());
   const std::string grantor = caller->identity.has_value()
                                   ? absl::StrCat("to ", caller->identity->Text(), " it")
                                   : "this listener";
   if (const absl::Status allowed = CheckRoles(method.path, caller->roles, grantor); !allowed.ok()) {
-    return refuse(method.path, method.kind, allowed);
+    return refuse(allowed);
   }
   const absl::StatusOr<CallRegistry::CallId> admitted = serving_.registry.Admit(caller->peer);
-  if (!admitted.ok()) return refuse(method.path, method.kind, admitted.status());
+  if (!admitted.ok()) return refuse(admitted.status());
 
   CallContext context;
   context.method = method.path;
@@ -139,9 +139,10 @@ grpc::ServerGenericBidiReactor* RoutedService::CreateReactor(
   if (method.kind == MethodKind::kClientStream) options.end_grace = kUploadEndGrace;
   options.stalled_write_timeout = serving_.options.stalled_write_timeout;
   context.cancelled = options.stop.get_token();
-  options.on_finished = [&serving = serving_, &method, began](const absl::Status& status) {
-    if (!serving.options.on_finished) return;
-    serving.options.on_finished({method.path, method.kind, status.code(), absl::Now() - began});
+  options.observer = observer;
+  options.method = known;
+  options.on_finished = [observer, known, began](const absl::Status& status) {
+    if (observer != nullptr) observer->OnEnd(known, status.code(), absl::Now() - began);
   };
   options.on_released = [&registry = serving_.registry, id = *admitted] { registry.Release(id); };
   reactor->Start(serving_.pool, std::move(options), serving_.registry, *admitted,

@@ -62,6 +62,12 @@ absl::StatusOr<const Method*> Router::Find(absl::string_view path) const {
       absl::StrCat("unknown service ", service.empty() ? path : service));
 }
 
+std::vector<const Method*> Router::Methods() const {
+  std::vector<const Method*> methods;
+  for (const auto& [path, method] : methods_) methods.push_back(&method);
+  return methods;
+}
+
 std::vector<std::string> Router::ServiceNames() const {
   std::vector<std::string> names;
   for (const auto& [path, method] : methods_) {

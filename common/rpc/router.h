@@ -90,6 +90,9 @@ class Router {
   // Errors: UNIMPLEMENTED "unknown service ..." or "unknown method ... of service ...".
   absl::StatusOr<const Method*> Find(absl::string_view path) const;
 
+  // All methods, sorted by path; they live as long as the router.
+  std::vector<const Method*> Methods() const;
+
   // The full names of the services that have a method here, sorted.
   std::vector<std::string> ServiceNames() const;
 

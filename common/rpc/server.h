@@ -1,7 +1,7 @@
 // Server: serves a router's methods over gRPC: in plaintext on loopback and Unix sockets, with
 // mutual TLS everywhere.
 //
-// The one place where the gate, deadlines, limits, error mapping and the metrics hook are applied;
+// The one place where the gate, deadlines, limits, error mapping and the observer are applied;
 // handlers know nothing of them.
 #pragma once
 
@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/rpc/call_observer.h"
 #include "common/rpc/gate.h"
 #include "common/rpc/health.h"
 #include "common/rpc/listen_address.h"
@@ -26,14 +27,6 @@ namespace sluice {
 // To be called first in `main`, of callers too, before any thread exists: chooses gRPC's
 // experiments, starts gRPC for as long as the process lives, and ignores SIGPIPE.
 void PrepareProcess();
-
-// One call that has ended.
-struct FinishedCall {
-  std::string method;  // "/sluice.v1.TreeService/ListNodes", or "unknown" when there is no such.
-  MethodKind kind = MethodKind::kUnary;
-  absl::StatusCode code = absl::StatusCode::kOk;
-  absl::Duration duration;
-};
 
 // What listeners with TLS need.
 struct ServerTls {
@@ -60,9 +53,8 @@ struct ServerOptions {
   absl::Duration connection_age_grace = absl::Minutes(10);
   std::optional<ServerTls> tls;
   HealthBoard* health = nullptr;  // Told when draining begins. May be null.
-  // Called from any thread; must not block. May be empty.
-  std::function<void(const std::string& method, MethodKind kind)> on_started;
-  std::function<void(const FinishedCall&)> on_finished;
+  // Told of every call, with methods of this server's router. May be null.
+  CallObserver* observer = nullptr;
 };
 
 class Server {

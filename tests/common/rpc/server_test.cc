@@ -21,6 +21,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 using ServerTest = ServedRouterTest;
@@ -322,16 +323,71 @@ TEST_F(ServerTest, BreaksOffAStreamWhoseCallerTakesNothing) {
   EXPECT_FALSE(stream->Finish().ok());
 }
 
-TEST_F(ServerTest, CountsWhatItHandled) {
-  std::promise<FinishedCall> finished;
+// Notes what it is told, as words.
+class NotingObserver : public CallObserver {
+ public:
+  void OnStart(const Method* method) override { Note("start", method); }
+  void OnMessageIn(const Method* method) override { Note("in", method); }
+  void OnMessageOut(const Method* method) override { Note("out", method); }
+  void OnEnd(const Method* method, absl::StatusCode code, absl::Duration duration) override {
+    EXPECT_GE(duration, absl::ZeroDuration());
+    Note(absl::StatusCodeToString(code), method);
+    ended_.set_value();
+  }
+
+  // Of one call, when it has ended.
+  std::vector<std::string> Notes() {
+    ended_.get_future().wait();
+    MutexLock lock(mutex_);
+    return notes_;
+  }
+
+ private:
+  void Note(const std::string& what, const Method* method) {
+    MutexLock lock(mutex_);
+    notes_.push_back(method == nullptr ? what : what + " " + method->path);
+  }
+
+  std::promise<void> ended_;
+  Mutex mutex_;
+  std::vector<std::string> notes_ ABSL_GUARDED_BY(mutex_);
+};
+
+TEST_F(ServerTest, TellsAnObserverOfRefusedCalls) {
+  NotingObserver observer;
   ServerOptions options;
-  options.on_finished = [&finished](const FinishedCall& call) { finished.set_value(call); };
+  options.observer = &observer;
   Start(options, {Role::kNode});
   v1::ListNodesResponse response;
   EXPECT_FALSE(Connect()->Unary(kListNodes, v1::ListNodesRequest(), response, Bounded()).ok());
-  const FinishedCall call = finished.get_future().get();
-  EXPECT_EQ(call.method, "/sluice.v1.TreeService/ListNodes");
-  EXPECT_EQ(call.code, absl::StatusCode::kPermissionDenied);
+  EXPECT_THAT(observer.Notes(), ElementsAre("start /sluice.v1.TreeService/ListNodes",
+                                            "PERMISSION_DENIED /sluice.v1.TreeService/ListNodes"));
+}
+
+TEST_F(ServerTest, TellsAnObserverOfEveryMessage) {
+  NotingObserver observer;
+  ServerOptions options;
+  options.observer = &observer;
+  Start(options);
+  for (const int64_t offset : {1, 2}) read_->Say(Chunk(offset));
+  read_->Say(Pull::End());
+  const auto stream = Connect()->OpenRead(kRead, v1::ReadRequest(), Bounded());
+  v1::ReadResponse chunk;
+  while (stream->Read(chunk)) {
+  }
+  const std::string read = " /sluice.v1.ContentService/Read";
+  EXPECT_THAT(observer.Notes(),
+              ElementsAre("start" + read, "in" + read, "out" + read, "out" + read, "OK" + read));
+}
+
+TEST_F(ServerTest, TellsAnObserverNoNameOfAMethodThatDoesNotExist) {
+  NotingObserver observer;
+  ServerOptions options;
+  options.observer = &observer;
+  Start(options);
+  v1::ListNodesResponse response;
+  EXPECT_FALSE(Connect()->Unary("a.B/C", v1::ListNodesRequest(), response, Bounded()).ok());
+  EXPECT_THAT(observer.Notes(), ElementsAre("start", "UNIMPLEMENTED"));
 }
 
 TEST_F(ServerTest, DrainsWithOpenStreams) {
