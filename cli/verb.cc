@@ -58,6 +58,7 @@ std::vector<Verb> AllVerbs() {
       ContentVerifyVerb(),
       ConditionListVerb(),
       AuditListVerb(),
+      AuditVerifyVerb(),
       CertificateInitAuthorityVerb(),
       CertificateIssueVerb(),
       CertificateShowVerb(),

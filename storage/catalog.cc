@@ -131,7 +131,7 @@ absl::StatusOr<CommitOutcome> Catalog::Commit(const CatalogChange& change) {
     RETURN_IF_ERROR(poisoned_);
     CatalogCommit commit(store_.View(), state_);
     for (const CatalogChange::Op& op : change.ops()) RETURN_IF_ERROR(commit.Apply(op));
-    ASSIGN_OR_RETURN(const WriteSet writes, commit.Finish(change.rows()));
+    ASSIGN_OR_RETURN(const WriteSet writes, commit.Finish(change));
     outcome = commit.outcome();
     outcome.head_seq = commit.state().head_seq();
     if (writes.empty()) return outcome;

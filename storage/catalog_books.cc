@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/status.h"
+#include "storage/audit_chain.h"
 #include "storage/catalog_commit.h"
 #include "storage/catalog_keys.h"
 #include "storage/payload_columns.h"
@@ -164,7 +165,8 @@ absl::StatusOr<stored::v1::ShardRow*> CatalogCommit::ShardRowOf(
   return &shards_.emplace(id, *std::move(row)).first->second;
 }
 
-absl::StatusOr<WriteSet> CatalogCommit::Finish(const WriteSet& rows) {
+absl::StatusOr<WriteSet> CatalogCommit::Finish(const CatalogChange& asked) {
+  const WriteSet& rows = asked.rows();
   for (const auto& [id, row] : shards_) {
     view_->Put(Family::kShards, id.view(), row.SerializeAsString());
   }
@@ -175,7 +177,11 @@ absl::StatusOr<WriteSet> CatalogCommit::Finish(const WriteSet& rows) {
       view_->Delete(change.family, change.key);
     }
   }
-  if (!logged_ && rows.empty()) return WriteSet();
+  for (v1::AuditEntry entry : asked.audit()) {
+    LinkAuditEntry(entry, state_);
+    view_->Put(Family::kAudit, EncodeSeq(entry.entry_id()), entry.SerializeAsString());
+  }
+  if (!logged_ && rows.empty() && asked.audit().empty()) return WriteSet();
   Hasher hasher;
   hasher.Update(state_.running_hash());
   const WriteSet written = view_->Changes();

@@ -6,12 +6,14 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
 #include "absl/strings/string_view.h"
 #include "common/uuid.h"
 #include "google/protobuf/message_lite.h"
+#include "sluice/v1/maintenance_service.pb.h"
 #include "storage/ordered_store.h"
 #include "storage/payload.h"
 #include "storage/record_key.h"
@@ -45,6 +47,9 @@ class CatalogChange {
   void DeleteRow(Family family, absl::string_view key);
   void SetCursor(const v1::Cursor& cursor);  // Keyed by its upstream_id.
 
+  // An entry of the audit; the store numbers and chains it.
+  void AddAuditEntry(v1::AuditEntry entry) { audit_.push_back(std::move(entry)); }
+
   struct OriginateOp {
     CheckedRecord record;
   };
@@ -65,11 +70,13 @@ class CatalogChange {
 
   const std::vector<Op>& ops() const { return ops_; }
   const WriteSet& rows() const { return rows_; }
-  bool empty() const { return ops_.empty() && rows_.empty(); }
+  const std::vector<v1::AuditEntry>& audit() const { return audit_; }
+  bool empty() const { return ops_.empty() && rows_.empty() && audit_.empty(); }
 
  private:
   std::vector<Op> ops_;
   WriteSet rows_;
+  std::vector<v1::AuditEntry> audit_;
 };
 
 // What became of the records of a change.

@@ -29,7 +29,7 @@ class CatalogCommit {
 
   // Ends the commit: closes the books of shards, head and running hash. Nothing to write if nothing
   // changed.
-  absl::StatusOr<WriteSet> Finish(const WriteSet& rows);
+  absl::StatusOr<WriteSet> Finish(const CatalogChange& change);
 
   const stored::v1::StoreState& state() const { return state_; }
   const CommitOutcome& outcome() const { return outcome_; }

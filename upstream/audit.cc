@@ -6,7 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
-#include "storage/catalog_keys.h"
+#include "storage/audit_chain.h"
 #include "upstream/page.h"
 
 namespace sluice {
@@ -16,26 +16,22 @@ constexpr int kEntriesMax = 1 << 20;
 
 }  // namespace
 
-Audit::Audit(Catalog& catalog, Clock& clock) : catalog_(catalog), clock_(clock) {
-  const auto rows = catalog_.Read().ListRows<v1::AuditEntry>(Family::kAudit, "", "", kEntriesMax);
-  MutexLock lock(mutex_);
-  if (rows.ok() && !rows->empty()) last_id_ = rows->back().second.entry_id();
-}
+Audit::Audit(Catalog& catalog, Clock& clock) : catalog_(catalog), clock_(clock) {}
 
 void Audit::Add(const CallContext& context, absl::string_view action, absl::string_view subject,
-                absl::string_view detail, CatalogChange& change) {
+                absl::string_view detail, CatalogChange& change) const {
   v1::AuditEntry entry;
-  {
-    MutexLock lock(mutex_);
-    entry.set_entry_id(++last_id_);
-  }
   *entry.mutable_at() =
       google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(clock_.Now()));
   entry.set_actor(ActorOf(context));
   entry.set_action(std::string(action));
   entry.set_subject(std::string(subject));
   entry.set_detail(std::string(detail));
-  change.PutRow(Family::kAudit, EncodeSeq(entry.entry_id()), entry);
+  change.AddAuditEntry(std::move(entry));
+}
+
+absl::StatusOr<v1::VerifyAuditResponse> Audit::Verify() const {
+  return VerifyAuditChain(catalog_.Read());
 }
 
 absl::StatusOr<v1::ListAuditEntriesResponse> Audit::List(

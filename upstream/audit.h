@@ -7,7 +7,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/clock.h"
-#include "common/mutex.h"
 #include "common/rpc/call_context.h"
 #include "sluice/v1/maintenance_service.pb.h"
 #include "storage/catalog.h"
@@ -20,17 +19,18 @@ class Audit {
 
   // Adds an entry to `change`. `subject` is what it is done to, `detail` what else matters.
   void Add(const CallContext& context, absl::string_view action, absl::string_view subject,
-           absl::string_view detail, CatalogChange& change);
+           absl::string_view detail, CatalogChange& change) const;
 
   // Newest first.
   absl::StatusOr<v1::ListAuditEntriesResponse> List(
       const v1::ListAuditEntriesRequest& request) const;
 
+  // Whether anything was changed behind its back.
+  absl::StatusOr<v1::VerifyAuditResponse> Verify() const;
+
  private:
   Catalog& catalog_;
   Clock& clock_;
-  Mutex mutex_;
-  uint64_t last_id_ ABSL_GUARDED_BY(mutex_) = 0;
 };
 
 // How the audit names a caller, as in "spiffe://contoso.example/user/ann (approver)" or

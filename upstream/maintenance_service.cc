@@ -79,6 +79,9 @@ void MaintenanceService::AddTo(Router& router) {
       [this](const CallContext&, const v1::ListAuditEntriesRequest& request) {
         return audit_.List(request);
       });
+  router.Unary<v1::VerifyAuditRequest, v1::VerifyAuditResponse>(
+      "sluice.v1.MaintenanceService/VerifyAudit",
+      [this](const CallContext&, const v1::VerifyAuditRequest&) { return audit_.Verify(); });
   router.Unary<v1::ListConditionsRequest, v1::ListConditionsResponse>(
       "sluice.v1.MaintenanceService/ListConditions",
       [this](const CallContext&,

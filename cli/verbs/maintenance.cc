@@ -1,6 +1,7 @@
-// `content verify`, `condition list`, `audit list`: care for one node.
+// `content verify`, `condition list`, `audit list`, `audit verify`: care for one node.
 #include <string>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "cli/human.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr absl::string_view kVerify = "sluice.v1.MaintenanceService/VerifyContent";
 constexpr absl::string_view kConditions = "sluice.v1.MaintenanceService/ListConditions";
+constexpr absl::string_view kAuditVerify = "sluice.v1.MaintenanceService/VerifyAudit";
 constexpr absl::string_view kAudit = "sluice.v1.MaintenanceService/ListAuditEntries";
 constexpr int kEntriesShown = 50;
 
@@ -114,7 +116,33 @@ absl::StatusOr<int> RunAudit(Invocation& invocation) {
   return kExitOk;
 }
 
+absl::StatusOr<int> RunAuditVerify(Invocation& invocation) {
+  v1::VerifyAuditResponse response;
+  RETURN_IF_ERROR(invocation.caller.Unary(kAuditVerify, v1::VerifyAuditRequest(), response));
+  invocation.Print(
+      response,
+      [&] {
+        if (response.problem().empty()) {
+          invocation.out << response.entries() << " entries, unbroken; head "
+                         << absl::BytesToHexString(response.head_hash()) << "\n";
+        } else {
+          invocation.out << "BROKEN: " << Printable(response.problem()) << "\n";
+        }
+      },
+      [] {});
+  return response.problem().empty() ? kExitOk : kExitFailure;
+}
+
 }  // namespace
+
+Verb AuditVerifyVerb() {
+  return {.name = "audit verify",
+          .positionals = "",
+          .summary = "Recompute the chain of hashes over the audit.",
+          .method = kAuditVerify,
+          .flags = {},
+          .run = RunAuditVerify};
+}
 
 Verb ContentVerifyVerb() {
   return {.name = "content verify",

@@ -29,6 +29,7 @@ Verb ParityFixVerb();
 Verb ContentVerifyVerb();
 Verb ConditionListVerb();
 Verb AuditListVerb();
+Verb AuditVerifyVerb();
 Verb CertificateInitAuthorityVerb();
 Verb CertificateIssueVerb();
 Verb CertificateShowVerb();

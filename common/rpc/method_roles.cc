@@ -45,6 +45,7 @@ constexpr Entry kEntries[] = {
 
     {"/sluice.v1.MaintenanceService/VerifyContent", For(kAdministrators)},
     {"/sluice.v1.MaintenanceService/ListAuditEntries", For(kReaders)},
+    {"/sluice.v1.MaintenanceService/VerifyAudit", For(kAdministrators)},
     {"/sluice.v1.MaintenanceService/ListConditions", For(kReaders)},
     {"/sluice.v1.MaintenanceService/GetCounters", For(kReaders)},
 
