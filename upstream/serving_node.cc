@@ -24,8 +24,9 @@ absl::StatusOr<std::map<std::string, RoleSet>> RolesOfUsers(const config::v1::No
 }  // namespace
 
 ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& demand, Clock& clock,
-                         Log& /*log*/, Options options)
+                         Log& log, Options options)
     : options_(std::move(options)),
+      denials_(audit, state.catalog(), clock, log),
       replication_(state.catalog(), clock,
                    {.node_name = options_.config.name(), .on_report = options_.on_report}),
       content_(state.content(), demand, clock),
@@ -73,6 +74,9 @@ absl::Status ServingNode::Listen() {
   }
   ServerOptions server;
   server.health = &health_;
+  server.on_denied = [this](const CallContext& context, const absl::Status& denial) {
+    denials_.Note(context, denial);
+  };
   if (options_.certificates != nullptr) {
     ASSIGN_OR_RETURN(const auto users, RolesOfUsers(options_.config));
     server.tls = ServerTls{options_.certificates->paths(), options_.certificates->trust_domain(),

@@ -24,6 +24,7 @@
 #include "upstream/catalog_service.h"
 #include "upstream/content_demand.h"
 #include "upstream/content_server.h"
+#include "upstream/denial_audit.h"
 #include "upstream/maintenance_service.h"
 #include "upstream/node_certificates.h"
 #include "upstream/policy_service.h"
@@ -63,6 +64,7 @@ class ServingNode {
   std::vector<v1::Condition> Conditions() const;
 
   const Options options_;
+  DenialAudit denials_;
   Router router_;
   HealthBoard health_;
   ReplicationServer replication_;

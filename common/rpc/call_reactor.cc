@@ -104,7 +104,7 @@ grpc::ServerGenericBidiReactor* RoutedService::CreateReactor(
   const absl::StatusOr<const Method*> found = serving_.router.Find(call->method());
   const Method* const known = found.ok() ? *found : nullptr;
   if (observer != nullptr) observer->OnStart(known);
-  const auto refuse = [&](const absl::Status& status) {
+  const auto refuse = [observer, known, began, reactor](const absl::Status& status) {
     if (observer != nullptr) observer->OnEnd(known, status.code(), absl::Now() - began);
     reactor->Finish(status);
     return reactor;
@@ -113,12 +113,6 @@ grpc::ServerGenericBidiReactor* RoutedService::CreateReactor(
   const Method& method = *known;
   const absl::StatusOr<Caller> caller = Identify(*call);
   if (!caller.ok()) return refuse(caller.status());
-  const std::string grantor = caller->identity.has_value()
-                                  ? absl::StrCat("to ", caller->identity->Text(), " it")
-                                  : "this listener";
-  if (const absl::Status allowed = CheckRoles(method.path, caller->roles, grantor); !allowed.ok()) {
-    return refuse(allowed);
-  }
   const absl::StatusOr<CallRegistry::CallId> admitted = serving_.registry.Admit(caller->peer);
   if (!admitted.ok()) return refuse(admitted.status());
 
@@ -128,6 +122,17 @@ grpc::ServerGenericBidiReactor* RoutedService::CreateReactor(
   context.roles = caller->roles;
   context.identity = caller->identity;
   context.local_identity = local_identity_;
+  const std::string grantor = caller->identity.has_value()
+                                  ? absl::StrCat("to ", caller->identity->Text(), " it")
+                                  : "this listener";
+  if (const absl::Status allowed = CheckRoles(method.path, caller->roles, grantor); !allowed.ok()) {
+    serving_.pool.Submit([&serving = serving_, refuse, context, allowed, id = *admitted] {
+      if (serving.options.on_denied) serving.options.on_denied(context, allowed);
+      refuse(allowed);
+      serving.registry.Release(id);
+    });
+    return reactor;
+  }
   context.deadline = absl::FromChrono(call->deadline());
   CallDriver::Options options;
   options.single_answer =

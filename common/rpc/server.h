@@ -14,6 +14,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "common/rpc/call_context.h"
 #include "common/rpc/call_observer.h"
 #include "common/rpc/gate.h"
 #include "common/rpc/health.h"
@@ -54,6 +55,9 @@ struct ServerOptions {
   std::optional<ServerTls> tls;
   HealthBoard* health = nullptr;  // Told when draining begins. May be null.
   // Told of every call, with methods of this server's router. May be null.
+  // Told of each call that the gate refused, before the caller is answered; on a thread that may
+  // block. May be empty.
+  std::function<void(const CallContext& context, const absl::Status& denial)> on_denied;
   CallObserver* observer = nullptr;
 };
 

@@ -91,6 +91,13 @@ TEST_F(TlsTreeTest, RefusesWhoMayNotByName) {
       Sluice({"--address", root.more_address(), "--certificates", User("ann"), "sync", "start"});
   EXPECT_EQ(ann.exit_code, kPermissionDeniedExit) << ann.err;
   EXPECT_TRUE(absl::StrContains(ann.err, "is for administrator")) << ann.err;
+  // Both are in the audit, and nobody can take them out unseen.
+  const auto audit = root.Get<v1::ListAuditEntriesResponse>({"audit", "list"});
+  ASSERT_EQ(audit.entries_size(), 2);
+  EXPECT_EQ(audit.entries(0).action(), "denied");
+  EXPECT_EQ(audit.entries(0).subject(), "sluice.v1.SyncService/StartSync");
+  EXPECT_EQ(audit.entries(1).actor(), "spiffe://contoso.example/user/bob ()");
+  EXPECT_EQ(root.Cli({"audit", "verify"}).exit_code, 0);
   const Finished plaintext = Sluice({"--address", root.more_address(), "update", "list"});
   EXPECT_EQ(plaintext.exit_code, kUnavailableExit) << plaintext.err;
 }
