@@ -80,9 +80,11 @@ absl::StatusOr<Snapshot> Repository::Read(const std::string& state, std::stop_to
 
 absl::StatusOr<std::string> Repository::FetchCapped(const std::string& url, int64_t bytes_max,
                                                     Snapshot& snapshot, std::stop_token stop) {
-  ASSIGN_OR_RETURN(
-      std::string text,
-      fetcher_.FetchText({.url = url, .bytes_max = bytes_max, .proxy = config_.proxy}, stop));
+  ASSIGN_OR_RETURN(std::string text, fetcher_.FetchText({.url = url,
+                                                         .bytes_max = bytes_max,
+                                                         .proxy = config_.proxy,
+                                                         .stall_timeout = config_.stall_timeout},
+                                                        stop));
   snapshot.fetched_bytes += static_cast<int64_t>(text.size());
   return text;
 }

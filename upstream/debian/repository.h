@@ -26,6 +26,8 @@ struct RepositoryConfig {
   std::vector<std::string> languages;  // Of descriptions; "en" is always there.
   std::string keyring;                 // A file, or an armored key block.
   std::string proxy;
+  // A transfer from which nothing comes for so long is broken off; whole seconds.
+  absl::Duration stall_timeout = absl::Seconds(30);
 };
 
 // The packages of one component and architecture.
