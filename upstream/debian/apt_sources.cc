@@ -151,23 +151,37 @@ void AddOnce(const std::string& value, std::vector<std::string>& values) {
   if (std::find(values.begin(), values.end(), value) == values.end()) values.push_back(value);
 }
 
+// apt's targets, one a line. It leaves out what it has not updated yet; where that is all, it is
+// asked for what it would update.
+absl::StatusOr<std::string> ReadTargets(const std::string& apt_dir) {
+  std::vector<std::string> command = {std::string(kApt),
+                                      "indextargets",
+                                      "-o",
+                                      absl::StrCat("Dir::Etc=", apt_dir),
+                                      "--format",
+                                      std::string(kTargetFormat)};
+  for (const bool again : {false, true}) {
+    if (again) command.push_back("--no-release-info");
+    ASSIGN_OR_RETURN(ProgramResult targets, RunProgram(command));
+    if (targets.exit_code != 0) {
+      return MakeError(v1::REASON_SOURCE_UNAVAILABLE,
+                       absl::StrCat("apt-get indextargets: ", targets.errors));
+    }
+    if (again || absl::StrContains(targets.output, "Packages|")) return std::move(targets.output);
+  }
+  return std::string();
+}
+
 }  // namespace
 
 absl::StatusOr<AptSources> ReadAptSources(const std::string& apt_dir,
                                           const std::string& suite_pattern,
                                           const std::vector<std::string>& languages) {
-  ASSIGN_OR_RETURN(
-      const ProgramResult targets,
-      RunProgram({std::string(kApt), "indextargets", "-o", absl::StrCat("Dir::Etc=", apt_dir),
-                  "--format", std::string(kTargetFormat)}));
-  if (targets.exit_code != 0) {
-    return MakeError(v1::REASON_SOURCE_UNAVAILABLE,
-                     absl::StrCat("apt-get indextargets: ", targets.errors));
-  }
+  ASSIGN_OR_RETURN(const std::string targets, ReadTargets(apt_dir));
   ASSIGN_OR_RETURN(const SignedBy keys, ReadSignedBy(apt_dir));
   std::map<std::pair<std::string, std::string>, RepositoryConfig> found;
   AptSources sources;
-  for (const absl::string_view line : absl::StrSplit(targets.output, '\n')) {
+  for (const absl::string_view line : absl::StrSplit(targets, '\n')) {
     const std::vector<std::string> fields = absl::StrSplit(line, '|');
     if (fields.size() != 5 || fields[0] != "Packages") continue;
     const std::string uri = WithoutSlash(fields[1]);

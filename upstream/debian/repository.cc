@@ -63,7 +63,9 @@ absl::StatusOr<Snapshot> Repository::Read(const std::string& state, std::stop_to
   for (const std::string& component : config_.components) {
     for (const std::string& architecture : config_.architectures) {
       const std::string path = absl::StrCat(component, "/binary-", architecture, "/Packages");
-      ASSIGN_OR_RETURN(const std::string index, ReadIndex(path, false, snapshot, stop));
+      // Where "all" has no index of its own, its packages are in those of the architectures.
+      const bool optional = architecture == "all" && config_.architectures.size() > 1;
+      ASSIGN_OR_RETURN(const std::string index, ReadIndex(path, optional, snapshot, stop));
       PackageIndex packages{component, architecture, {}};
       ASSIGN_OR_RETURN(packages.packages, ParsePackages(index, path));
       snapshot.indexes.push_back(std::move(packages));

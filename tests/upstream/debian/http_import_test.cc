@@ -168,6 +168,26 @@ TEST_F(HttpImportTest, TakesGzipAndPlainIndexesWhereThereIsNoOther) {
                                          Contains(IndexPath(architecture_, ""))));
 }
 
+TEST_F(HttpImportTest, FetchesByHashWhereTheReleaseSaysSo) {
+  const std::string by_hash =
+      absl::StrCat(dists(), "/main/binary-", architecture_, "/by-hash/SHA256");
+  std::filesystem::create_directories(by_hash);
+  const std::string hex = Digest::Of(ReadFile(index() + ".xz")).ToHex();
+  std::filesystem::rename(index() + ".xz", by_hash + "/" + hex);
+  WriteFile(dists() + "/Release",
+            absl::StrCat("Acquire-By-Hash: yes\n", ReadFile(dists() + "/Release")));
+  Make("sign");
+  ExpectImported(2);
+  EXPECT_THAT(origin_->requests(), Contains(HasSubstr("/by-hash/SHA256/" + hex)));
+}
+
+TEST_F(HttpImportTest, DoesWithoutAnIndexOfArchitectureAll) {
+  config_.add_architectures("all");
+  ExpectImported(2);
+  config_.add_architectures("s390x");
+  ExpectRefused("SOURCE_MISMATCH", "lists no index main/binary-s390x/Packages");
+}
+
 TEST_F(HttpImportTest, RefusesABadSignature) {
   WriteFile(dists() + "/InRelease", absl::StrReplaceAll(ReadFile(dists() + "/InRelease"),
                                                         {{"Label: Test", "Label: Evil"}}));
