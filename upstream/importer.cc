@@ -7,6 +7,7 @@
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
 #include "storage/payload.h"
+#include "upstream/debian/version_order.h"
 
 namespace sluice {
 namespace {
@@ -45,6 +46,45 @@ std::string SourceOf(const v1::Revision& revision) {
   return absl::StrCat(debian.origin(), "/", debian.codename(), "/", debian.source_package());
 }
 
+// The newest update of each source package that is offered.
+using Newest = std::map<std::string, const v1::Revision*>;
+
+Newest NewestBySource(const SourceCatalog& offered) {
+  Newest newest;
+  for (const v1::Revision& revision : offered.revisions) {
+    const std::string source = SourceOf(revision);
+    if (source.empty()) continue;
+    const v1::Revision*& found = newest[source];
+    if (found == nullptr || debian::CompareVersions(found->debian().source_version(),
+                                                    revision.debian().source_version()) < 0) {
+      found = &revision;
+    }
+  }
+  return newest;
+}
+
+// The id of what replaced a vanished update; empty when nothing newer is offered.
+std::string SuccessorOf(const v1::Revision& vanished, const Newest& newest) {
+  const auto found = newest.find(SourceOf(vanished));
+  if (found == newest.end()) return "";
+  const int order = debian::CompareVersions(vanished.debian().source_version(),
+                                            found->second->debian().source_version());
+  return order < 0 ? found->second->update_id() : "";
+}
+
+// What all other sources offer.
+absl::StatusOr<std::set<std::string>> OfferedElsewhere(const CatalogReader& reader,
+                                                       const std::string& source) {
+  constexpr int kSourcesMax = 10'000;
+  ASSIGN_OR_RETURN(const auto rows,
+                   reader.ListRows<stored::v1::SourceState>(Family::kSources, "", "", kSourcesMax));
+  std::set<std::string> ids;
+  for (const auto& [name, state] : rows) {
+    if (name != source) ids.merge(SplitIds(state.update_ids()));
+  }
+  return ids;
+}
+
 }  // namespace
 
 absl::Status Importer::Import(UpdateSource& source, SessionLog& sessions, std::stop_token stop) {
@@ -77,7 +117,7 @@ absl::Status Importer::Write(UpdateSource& source, const SourceCatalog& offered,
   RETURN_IF_ERROR(WriteOrigins(offered));
   RETURN_IF_ERROR(WriteFacts(offered, sessions, stop));
   const std::set<std::string> known = SplitIds(before.update_ids());
-  RETURN_IF_ERROR(WriteExpiries(offered, known, sessions));
+  RETURN_IF_ERROR(WriteExpiries(source, offered, known, sessions));
 
   // Last: an import that was broken off begins again from the state before.
   stored::v1::SourceState now;
@@ -131,19 +171,15 @@ absl::Status Importer::WriteFacts(const SourceCatalog& offered, SessionLog& sess
   return Commit(change, sessions);
 }
 
-absl::Status Importer::WriteExpiries(const SourceCatalog& offered,
+absl::Status Importer::WriteExpiries(const UpdateSource& source, const SourceCatalog& offered,
                                      const std::set<std::string>& before, SessionLog& sessions) {
   const std::set<std::string> present = OfferedIds(offered);
-  std::map<std::string, std::string> by_source;
-  for (const v1::Revision& revision : offered.revisions) {
-    if (const std::string source = SourceOf(revision); !source.empty()) {
-      by_source[source] = revision.update_id();
-    }
-  }
+  const Newest newest = NewestBySource(offered);
   const CatalogReader reader = catalog_.Read();
+  ASSIGN_OR_RETURN(const std::set<std::string> elsewhere, OfferedElsewhere(reader, source.name()));
   CatalogChange change;
   for (const std::string& id : before) {
-    if (present.contains(id) || offered.incomplete) continue;
+    if (present.contains(id) || elsewhere.contains(id) || offered.incomplete) continue;
     ASSIGN_OR_RETURN(const Uuid update, Uuid::FromBytes(id));
     const absl::StatusOr<RecordColumns> current = reader.CurrentRevision(update);
     if (!current.ok()) continue;
@@ -152,8 +188,7 @@ absl::Status Importer::WriteExpiries(const SourceCatalog& offered,
     v1::Expiry expiry;
     expiry.set_update_id(id);
     expiry.set_reason("no longer offered by its source");
-    const auto successor = by_source.find(SourceOf(revision));
-    if (successor != by_source.end()) expiry.set_successor_id(successor->second);
+    expiry.set_successor_id(SuccessorOf(revision, newest));
     ASSIGN_OR_RETURN(CheckedRecord packed, PackExpiry(expiry, ShardOfRevision(revision)));
     change.Originate(std::move(packed));
     if (change.ops().size() >= kOpsPerCommit) RETURN_IF_ERROR(Commit(change, sessions));

@@ -32,9 +32,9 @@ class Importer {
                      std::stop_token stop);
   absl::Status WriteFacts(const SourceCatalog& offered, SessionLog& sessions, std::stop_token stop);
   absl::Status WriteOrigins(const SourceCatalog& offered);
-  // Marks what vanished as expired, and takes the mark off what came back.
-  absl::Status WriteExpiries(const SourceCatalog& offered, const std::set<std::string>& before,
-                             SessionLog& sessions);
+  // Marks what vanished from all sources as expired, and takes the mark off what came back.
+  absl::Status WriteExpiries(const UpdateSource& source, const SourceCatalog& offered,
+                             const std::set<std::string>& before, SessionLog& sessions);
   absl::Status Commit(CatalogChange& change, SessionLog& sessions);
 
   Catalog& catalog_;

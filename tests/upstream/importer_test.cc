@@ -104,21 +104,53 @@ TEST_F(ImporterTest, TakesTheMarkOffWhatCameBack) {
   EXPECT_FALSE(catalog_.Read().GetRecord(kExpiryOfA).ok());
 }
 
-TEST_F(ImporterTest, NamesTheNextVersionOfASourcePackageAsTheSuccessor) {
-  const auto set_package = [](SourceCatalog& catalog) {
-    for (v1::Revision& revision : catalog.revisions) {
-      revision.mutable_debian()->set_source_package("openssl");
-    }
+// By dpkg's order, in which 1.10 is newer than 1.9.
+TEST_F(ImporterTest, NamesTheNewestVersionOfASourcePackageAsTheSuccessor) {
+  const auto offer = [this](const std::vector<std::pair<std::string, std::string>>& versions) {
+    std::vector<UpdateFacts> updates;
+    for (const auto& [name, version] : versions) updates.push_back({.name = name});
+    source_.Offer(updates);
+    source_.Change([&versions](SourceCatalog& catalog) {
+      for (size_t i = 0; i < versions.size(); ++i) {
+        v1::DebianDetails& debian = *catalog.revisions[static_cast<int>(i)].mutable_debian();
+        debian.set_source_package("openssl");
+        debian.set_source_version(versions[i].second);
+      }
+    });
   };
-  source_.Offer({{.name = "a"}});
-  source_.Change(set_package);
+  const auto successor = [this](const std::string& name) {
+    const RecordKey key = {v1::RECORD_KIND_EXPIRY, UpdateIdOf(name), 0, {}};
+    const absl::StatusOr<v1::Record> record = catalog_.Read().GetRecord(key);
+    EXPECT_TRUE(record.ok()) << record.status();
+    return record.ok() ? UnpackExpiry(*record)->successor_id() : "";
+  };
+  offer({{"a", "1.8"}, {"newest", "2.0"}});
   Import();
+  offer({{"b", "1.10"}, {"c", "1.9"}});
+  Import();
+  EXPECT_EQ(successor("a"), UpdateIdOf("b").bytes());
+  EXPECT_EQ(successor("newest"), "") << "nothing newer is offered";
+}
+
+TEST_F(ImporterTest, DoesNotExpireWhatAnotherSourceOffers) {
+  FakeSource other("other");
+  SessionLog other_sessions(*catalog_, "other");
+  const auto import_other = [&] {
+    EXPECT_TRUE(other_sessions.Begin(v1::SYNC_TRIGGER_OPERATOR, clock_.Now(), random_).ok());
+    const absl::Status status =
+        Importer(*catalog_, clock_).Import(other, other_sessions, stop_.get_token());
+    EXPECT_TRUE(other_sessions.End(status, clock_.Now()).ok());
+  };
+  source_.Offer({{.name = "a"}, {.name = "b"}});
+  Import();
+  other.Offer({{.name = "a"}});
+  import_other();
   source_.Offer({{.name = "b"}});
-  source_.Change(set_package);
-  Import();
-  const absl::StatusOr<v1::Record> record = catalog_.Read().GetRecord(kExpiryOfA);
-  ASSERT_TRUE(record.ok()) << record.status();
-  EXPECT_EQ(UnpackExpiry(*record)->successor_id(), UpdateIdOf("b").bytes());
+  EXPECT_EQ(Import().counts().expiries(), 0);
+  EXPECT_FALSE(catalog_.Read().GetRecord(kExpiryOfA).ok());
+  other.Offer({});
+  import_other();
+  EXPECT_TRUE(catalog_.Read().GetRecord(kExpiryOfA).ok());
 }
 
 // A typing error in one manifest once marked its update as withdrawn at every site.
