@@ -5,6 +5,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "common/status.h"
 #include "google/protobuf/util/json_util.h"
@@ -59,7 +60,9 @@ absl::StatusOr<std::string> ToIndentedJson(const google::protobuf::Message& mess
     const size_t blanks = std::min(line.find_first_not_of(' '), line.size());
     absl::StrAppend(&indented, indented.empty() ? "" : "\n", std::string(blanks, ' '), line);
   }
-  return indented;
+  // Go escapes what HTML would read; the library has done so with "<" and ">". In JSON a "&" stands
+  // in strings only.
+  return absl::StrReplaceAll(indented, {{"&", "\\u0026"}});
 }
 
 }  // namespace sluice
