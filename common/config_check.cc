@@ -243,6 +243,10 @@ void CompleteNode(config::v1::Node& node, Mistakes& mistakes) {
     mistakes.Add("node.certificates_dir", "must be an absolute path");
   }
   CheckUsers(node, mistakes);
+  if (!node.metrics_address().empty()) {
+    mistakes.AddIfError("node.metrics_address",
+                        CheckTlsAddress(node.metrics_address(), /*for_listening=*/true));
+  }
   if (node.log_level().empty()) node.set_log_level("info");
   mistakes.AddIfError("node.log_level", ParseLogLevel(node.log_level()).status());
   if (!node.has_drain_timeout()) *node.mutable_drain_timeout() = ToProto(absl::Seconds(10));

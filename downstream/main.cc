@@ -1,9 +1,13 @@
 // sluice-downstreamd: a node that follows another and serves with the very code that the root
 // serves with.
+#include <map>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/ascii.h"
+#include "absl/strings/strip.h"
 #include "common/config_check.h"
 #include "common/errors.h"
 #include "common/process.h"
@@ -58,6 +62,16 @@ class RelayedDemand : public ContentDemand {
   RelayedContent& relay_;
 };
 
+// "FINDING_CLASS_MISSING_UPSTREAM" is "missing_upstream" to Prometheus.
+std::vector<FindingCount> CountsOf(const std::map<v1::FindingClass, int64_t>& findings) {
+  std::vector<FindingCount> counts;
+  for (const auto& [finding_class, count] : findings) {
+    const std::string name = v1::FindingClass_Name(finding_class);
+    counts.push_back({absl::AsciiStrToLower(absl::StripPrefix(name, "FINDING_CLASS_")), count});
+  }
+  return counts;
+}
+
 // A new store begins with the subscription of the configuration.
 absl::Status SetInitialSubscription(const config::v1::DownstreamDaemon& config, Catalog& catalog) {
   const bool set =
@@ -72,6 +86,7 @@ class DownstreamDaemon : public RunningDaemon {
  public:
   static absl::StatusOr<std::unique_ptr<RunningDaemon>> Start(
       const config::v1::DownstreamDaemon& config, Log& log) {
+    ASSIGN_OR_RETURN(std::unique_ptr<Monitoring> monitoring, Monitoring::Start(config.node()));
     ASSIGN_OR_RETURN(std::unique_ptr<StateDirectory> state,
                      StateDirectory::Open(PathsOf(config.node())));
     RETURN_IF_ERROR(SetInitialSubscription(config, state->catalog()));
@@ -83,8 +98,9 @@ class DownstreamDaemon : public RunningDaemon {
     if (config.upstream().tls()) channel.certificate = certificates->paths();
     ASSIGN_OR_RETURN(std::unique_ptr<Channel> upstream,
                      Channel::Create(config.upstream().target(), channel));
-    auto daemon = std::make_unique<DownstreamDaemon>(
-        config, std::move(state), std::move(certificates), std::move(upstream), log);
+    auto daemon =
+        std::make_unique<DownstreamDaemon>(config, std::move(monitoring), std::move(state),
+                                           std::move(certificates), std::move(upstream), log);
     daemon->sync_service_.AddTo(daemon->node_.router());
     daemon->parity_.AddTo(daemon->node_.router());
     AddRefusedPublishing(config.upstream().target(), daemon->node_.router());
@@ -96,15 +112,17 @@ class DownstreamDaemon : public RunningDaemon {
   }
 
   DownstreamDaemon(const config::v1::DownstreamDaemon& config,
-                   std::unique_ptr<StateDirectory> state,
+                   std::unique_ptr<Monitoring> monitoring, std::unique_ptr<StateDirectory> state,
                    std::unique_ptr<NodeCertificates> certificates,
                    std::unique_ptr<Channel> upstream, Log& log)
-      : state_(std::move(state)),
+      : monitoring_(std::move(monitoring)),
+        state_(std::move(state)),
         certificates_(std::move(certificates)),
         upstream_(std::move(upstream)),
         audit_(state_->catalog(), clock_),
         driver_(EngineOptions(config), CallOptionsOf(config), state_->catalog(), state_->content(),
-                *upstream_, clock_, log),
+                *upstream_, clock_, log,
+                [this](const v1::Session& session) { monitoring_->CountSession(session); }),
         relay_(driver_, state_->content()),
         demand_(relay_),
         sync_service_(driver_, state_->catalog()),
@@ -117,6 +135,8 @@ class DownstreamDaemon : public RunningDaemon {
               {.config = config.node(),
                .upstream_target = config.upstream().target(),
                .certificates = certificates_.get(),
+               .monitoring = monitoring_.get(),
+               .findings = [this] { return CountsOf(parity_.LastFindings()); },
                .on_report = [this] { driver_.Post(ReportDue{}); },
                .on_subscription =
                    [this] { driver_.Post(SyncRequested{v1::SYNC_TRIGGER_SUBSCRIPTION}); },
@@ -137,6 +157,7 @@ class DownstreamDaemon : public RunningDaemon {
 
  private:
   SystemClock clock_;
+  std::unique_ptr<Monitoring> monitoring_;
   std::unique_ptr<StateDirectory> state_;
   std::unique_ptr<NodeCertificates> certificates_;
   std::unique_ptr<Channel> upstream_;

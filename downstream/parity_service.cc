@@ -76,8 +76,26 @@ absl::StatusOr<std::vector<v1::CheckResponse>> ParityService::Check(
         *responses.emplace_back().mutable_finding() = finding;
       });
   if (!summary.ok()) return Annotate(summary.status(), "checking parity");
+  {
+    MutexLock lock(mutex_);
+    found_.clear();
+    for (const v1::CheckResponse& response : responses)
+      ++found_[response.finding().finding_class()];
+  }
   *responses.emplace_back().mutable_summary() = *std::move(summary);
   return responses;
+}
+
+std::map<v1::FindingClass, int64_t> ParityService::LastFindings() const {
+  std::map<v1::FindingClass, int64_t> findings;
+  MutexLock lock(mutex_);
+  for (int number = 1; number <= v1::FindingClass_MAX; ++number) {
+    if (!v1::FindingClass_IsValid(number)) continue;
+    const auto finding_class = static_cast<v1::FindingClass>(number);
+    const auto found = found_.find(finding_class);
+    findings[finding_class] = found == found_.end() ? 0 : found->second;
+  }
+  return findings;
 }
 
 absl::StatusOr<v1::FixResponse> ParityService::Fix(const v1::FixRequest& request) {

@@ -3,11 +3,13 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/clock.h"
+#include "common/mutex.h"
 #include "common/rpc/channel.h"
 #include "common/rpc/router.h"
 #include "downstream/parity_check.h"
@@ -40,6 +42,9 @@ class ParityService {
   absl::StatusOr<std::vector<v1::CheckResponse>> Check(const v1::CheckRequest& request);
   absl::StatusOr<v1::FixResponse> Fix(const v1::FixRequest& request);
 
+  // How many differences of each class the last check found; all of them 0 before the first.
+  std::map<v1::FindingClass, int64_t> LastFindings() const;
+
  private:
   Catalog& catalog_;
   ContentStore& content_;
@@ -47,6 +52,8 @@ class ParityService {
   Clock& clock_;
   const Options options_;
   std::atomic<bool> checking_{false};
+  mutable Mutex mutex_;
+  std::map<v1::FindingClass, int64_t> found_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace sluice

@@ -47,9 +47,11 @@ void LogSession(const v1::Session& session, Log& log) {
 }  // namespace
 
 SyncDriver::SyncDriver(SyncEngineOptions engine, UpstreamCallOptions calls, Catalog& catalog,
-                       ContentStore& content, Channel& upstream, Clock& clock, Log& log)
+                       ContentStore& content, Channel& upstream, Clock& clock, Log& log,
+                       std::function<void(const v1::Session&)> on_ended)
     : clock_(clock),
       log_(log),
+      on_ended_(std::move(on_ended)),
       catalog_(catalog),
       engine_(std::move(engine), catalog, PresenceIn(content), random_),
       calls_(std::make_unique<UpstreamCalls>(
@@ -138,6 +140,9 @@ void SyncDriver::Do(const EngineAction& action) {
           timer_ = wanted.at;
         } else if constexpr (std::is_same_v<Action, SessionChanged>) {
           LogSession(wanted.session, log_);
+          if (on_ended_ && wanted.session.outcome() != v1::SYNC_OUTCOME_RUNNING) {
+            on_ended_(wanted.session);
+          }
           MutexLock lock(mutex_);
           snapshot_.session = wanted.session;
           snapshot_.phase_total = wanted.phase_total;

@@ -38,8 +38,10 @@ struct SyncSnapshot {
 
 class SyncDriver {
  public:
+  // `on_ended` is called with each session that has ended, by the driver's thread. May be empty.
   SyncDriver(SyncEngineOptions engine, UpstreamCallOptions calls, Catalog& catalog,
-             ContentStore& content, Channel& upstream, Clock& clock, Log& log);
+             ContentStore& content, Channel& upstream, Clock& clock, Log& log,
+             std::function<void(const v1::Session&)> on_ended = {});
   ~SyncDriver();
   SyncDriver(const SyncDriver&) = delete;
   SyncDriver& operator=(const SyncDriver&) = delete;
@@ -71,6 +73,7 @@ class SyncDriver {
 
   Clock& clock_;
   Log& log_;
+  const std::function<void(const v1::Session&)> on_ended_;
   Catalog& catalog_;
   absl::BitGen random_;
   SyncEngine engine_;  // Touched by the thread alone, after `Start`.

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "common/errors.h"
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
@@ -135,10 +136,12 @@ absl::StatusOr<CommitOutcome> Catalog::Commit(const CatalogChange& change) {
     outcome = commit.outcome();
     outcome.head_seq = commit.state().head_seq();
     if (writes.empty()) return outcome;
+    const absl::Time began = absl::Now();
     RETURN_IF_ERROR(Annotate(store_.Write(writes), "writing a commit"));
     state_ = commit.state();
     poisoned_ = Annotate(anchor_.Write(AnchorOf(state_)), "writing the anchor");
     RETURN_IF_ERROR(poisoned_);
+    outcome.took = absl::Now() - began;
   }
   {
     MutexLock lock(mutex_);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "common/uuid.h"
 #include "google/protobuf/message_lite.h"
 #include "sluice/v1/maintenance_service.pb.h"
@@ -82,7 +83,8 @@ class CatalogChange {
 // What became of the records of a change.
 struct CommitOutcome {
   uint64_t head_seq = 0;
-  int64_t stored = 0;  // New or replaced.
+  absl::Duration took;  // To make it durable.
+  int64_t stored = 0;   // New or replaced.
   int64_t restamped = 0;
   int64_t unchanged = 0;  // Identical or stale.
   int64_t adopted = 0;    // Had been kept here, and is the upstream's again.

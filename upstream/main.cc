@@ -44,12 +44,13 @@ class UpstreamDaemon : public RunningDaemon {
  public:
   static absl::StatusOr<std::unique_ptr<RunningDaemon>> Start(
       const config::v1::UpstreamDaemon& config, Log& log) {
+    ASSIGN_OR_RETURN(std::unique_ptr<Monitoring> monitoring, Monitoring::Start(config.node()));
     ASSIGN_OR_RETURN(std::unique_ptr<StateDirectory> state,
                      StateDirectory::Open(PathsOf(config.node())));
     ASSIGN_OR_RETURN(std::unique_ptr<NodeCertificates> certificates,
                      OpenCertificates(config.node(), NeedsCertificate(config.node()), *state, log));
-    auto daemon =
-        std::make_unique<UpstreamDaemon>(config, std::move(state), std::move(certificates), log);
+    auto daemon = std::make_unique<UpstreamDaemon>(config, std::move(monitoring), std::move(state),
+                                                   std::move(certificates), log);
     RETURN_IF_ERROR(daemon->decisions_.CreateBuiltInGroups());
     daemon->sync_.AddTo(daemon->node_.router());
     daemon->publisher_.AddTo(daemon->node_.router());
@@ -62,13 +63,16 @@ class UpstreamDaemon : public RunningDaemon {
     return daemon;
   }
 
-  UpstreamDaemon(const config::v1::UpstreamDaemon& config, std::unique_ptr<StateDirectory> state,
+  UpstreamDaemon(const config::v1::UpstreamDaemon& config, std::unique_ptr<Monitoring> monitoring,
+                 std::unique_ptr<StateDirectory> state,
                  std::unique_ptr<NodeCertificates> certificates, Log& log)
-      : state_(std::move(state)),
+      : monitoring_(std::move(monitoring)),
+        state_(std::move(state)),
         certificates_(std::move(certificates)),
         audit_(state_->catalog(), clock_),
         decisions_(state_->catalog(), audit_),
-        sync_(MakeSources(config, clock_), state_->catalog(), clock_, log),
+        sync_(MakeSources(config, clock_), state_->catalog(), clock_, log,
+              [this](const v1::Session& session) { monitoring_->CountSession(session); }),
         content_(state_->catalog(), state_->content(), clock_, log,
                  [this](absl::string_view name) { return sync_.Find(name); }),
         publisher_(state_->catalog(), state_->content(), audit_),
@@ -76,6 +80,7 @@ class UpstreamDaemon : public RunningDaemon {
               {.config = config.node(),
                .decisions = &decisions_,
                .certificates = certificates_.get(),
+               .monitoring = monitoring_.get(),
                .refetch = [this](const Digest& file) { return content_.Refetch(file); },
                .conditions = [this] { return ConditionsOfRoot(state_->catalog().Read()); },
                .self =
@@ -93,6 +98,7 @@ class UpstreamDaemon : public RunningDaemon {
 
  private:
   SystemClock clock_;
+  std::unique_ptr<Monitoring> monitoring_;
   std::unique_ptr<StateDirectory> state_;
   std::unique_ptr<NodeCertificates> certificates_;
   Audit audit_;

@@ -7,10 +7,23 @@
 #include "common/errors.h"
 #include "common/rpc/reflection.h"
 #include "common/status.h"
+#include "storage/selection.h"
+#include "storage/session_rows.h"
 #include "upstream/serving_methods.h"
 
 namespace sluice {
 namespace {
+
+// Changes that the upstream had when it was last asked, and that are not here.
+int64_t LagOf(const CatalogReader& reader) {
+  const absl::StatusOr<v1::HelloResponse> above = ReadUpstreamHello(reader);
+  if (!above.ok()) return 0;
+  const absl::StatusOr<Uuid> id = Uuid::FromBytes(above->node_id());
+  if (!id.ok()) return 0;
+  const auto cursor = reader.GetCursor(*id);
+  const uint64_t here = cursor.ok() && cursor->has_value() ? (*cursor)->seq() : 0;
+  return above->head_seq() > here ? static_cast<int64_t>(above->head_seq() - here) : 0;
+}
 
 absl::StatusOr<std::map<std::string, RoleSet>> RolesOfUsers(const config::v1::Node& config) {
   std::map<std::string, RoleSet> users;
@@ -25,7 +38,8 @@ absl::StatusOr<std::map<std::string, RoleSet>> RolesOfUsers(const config::v1::No
 
 ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& demand, Clock& clock,
                          Log& log, Options options)
-    : options_(std::move(options)),
+    : state_(state),
+      options_(std::move(options)),
       denials_(audit, state.catalog(), clock, log),
       replication_(state.catalog(), clock,
                    {.node_name = options_.config.name(), .on_report = options_.on_report}),
@@ -48,6 +62,56 @@ ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& dem
   maintenance_service_.AddTo(router_);
   health_.AddTo(router_);
   AddReflection(router_);
+  commit_watch_ =
+      state.catalog().Watch([&monitoring = *options_.monitoring](const CommitOutcome& outcome) {
+        monitoring.CountCommit(outcome.took);
+      });
+}
+
+ServingNode::~ServingNode() {
+  options_.monitoring->Stop();
+  state_.catalog().Unwatch(commit_watch_);
+}
+
+void ServingNode::AddReadings() {
+  const auto status = [this](auto read) {
+    return [this, read] {
+      const absl::StatusOr<v1::NodeStatus> self = options_.self();
+      return self.ok() ? read(*self) : 0;
+    };
+  };
+  NodeReadings readings;
+  readings.sync_last_success = [this] {
+    const auto last = LastSuccess(state_.catalog().Read());
+    if (!last.ok() || !last->has_value()) return absl::InfinitePast();
+    return absl::FromUnixSeconds((*last)->seconds());
+  };
+  readings.content_missing_files =
+      status([](const v1::NodeStatus& self) { return self.files_missing(); });
+  readings.content_free_bytes = [this] { return FreeBytes(options_.config.content_dir()); };
+  readings.store_free_bytes = [this] { return FreeBytes(options_.config.state_dir()); };
+  readings.store_head_sequence = [this] {
+    return static_cast<int64_t>(state_.catalog().durable_head());
+  };
+  if (options_.certificates != nullptr) {
+    readings.certificate_expiry = [this] { return options_.certificates->not_after(); };
+  }
+  if (!options_.upstream_target.empty()) {
+    readings.sync_lag_changes = [this] { return LagOf(state_.catalog().Read()); };
+  }
+  readings.parity_findings = options_.findings;
+  readings.conditions = [this] {
+    std::vector<v1::Reason> reasons;
+    for (const v1::Condition& condition : Conditions()) {
+      v1::Reason reason = v1::REASON_UNSPECIFIED;
+      v1::Reason_Parse(absl::StrCat("REASON_", condition.reason()), &reason);
+      reasons.push_back(reason);
+    }
+    return reasons;
+  };
+  readings.connections = [this] { return int64_t{server_->connections()}; };
+  readings.connections_max = [this] { return int64_t{server_->connections_max()}; };
+  options_.monitoring->AddReadings(readings);
 }
 
 std::vector<v1::Condition> ServingNode::Conditions() const {
@@ -86,23 +150,32 @@ absl::Status ServingNode::Listen() {
                              return user == users.end() ? RoleSet() : user->second;
                            }};
   }
+  server.observer = &options_.monitoring->ObserveCalls(router_);
   ASSIGN_OR_RETURN(server_, Server::Start(router_, server, listeners));
   std::vector<std::string> addresses;
   for (const ListenAddress& address : server_->addresses()) addresses.push_back(address.address);
   tree_service_.SetListeners(std::move(addresses));
   health_.Set("", true);
+  AddReadings();
+  options_.monitoring->SetReady();
   return absl::OkStatus();
 }
 
 std::vector<ListeningAddress> ServingNode::Addresses() const {
   std::vector<ListeningAddress> addresses;
+  if (const std::string http = options_.monitoring->address(); !http.empty()) {
+    addresses.push_back({{"metrics"}, http});
+  }
   for (const ListenAddress& address : server_->addresses()) {
     addresses.push_back({address.roles.Names(), address.address});
   }
   return addresses;
 }
 
-void ServingNode::Drain(absl::Time deadline) { server_->Drain(deadline); }
+void ServingNode::Drain(absl::Time deadline) {
+  options_.monitoring->SetDraining();
+  server_->Drain(deadline);
+}
 
 absl::StatusOr<std::unique_ptr<NodeCertificates>> OpenCertificates(const config::v1::Node& config,
                                                                    bool needed,

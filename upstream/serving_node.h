@@ -26,6 +26,7 @@
 #include "upstream/content_server.h"
 #include "upstream/denial_audit.h"
 #include "upstream/maintenance_service.h"
+#include "upstream/monitoring.h"
 #include "upstream/node_certificates.h"
 #include "upstream/policy_service.h"
 #include "upstream/replication_server.h"
@@ -40,6 +41,9 @@ class ServingNode {
     std::string upstream_target;               // Empty at the root.
     DecisionMaker* decisions = nullptr;        // Null where decisions come from above.
     NodeCertificates* certificates = nullptr;  // Null where no listener has TLS.
+    Monitoring* monitoring = nullptr;          // Required.
+    // Of the last parity check; empty at the root.
+    std::function<std::vector<FindingCount>()> findings;
     std::function<void()> on_report;
     std::function<void()> on_subscription;
     std::function<bool(const Digest&)> refetch;
@@ -57,13 +61,18 @@ class ServingNode {
 
   // Errors: those of Server::Start.
   absl::Status Listen();
+  // Tells nobody of commits any more, and ends the HTTP endpoint, which reads from this.
+  ~ServingNode();
   std::vector<ListeningAddress> Addresses() const;
   void Drain(absl::Time deadline);
 
  private:
   std::vector<v1::Condition> Conditions() const;
+  void AddReadings();
 
+  StateDirectory& state_;
   const Options options_;
+  int64_t commit_watch_ = 0;
   DenialAudit denials_;
   Router router_;
   HealthBoard health_;

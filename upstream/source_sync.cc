@@ -47,11 +47,12 @@ class SourceSync::WatchSource : public MessageSource {
 };
 
 SourceSync::SourceSync(std::vector<ScheduledSource> sources, Catalog& catalog, Clock& clock,
-                       Log& log)
+                       Log& log, std::function<void(const v1::Session&)> on_ended)
     : sources_(std::move(sources)),
       catalog_(catalog),
       clock_(clock),
       log_(log),
+      on_ended_(std::move(on_ended)),
       failures_(sources_.size(), 0) {
   MutexLock lock(mutex_);
   for (const ScheduledSource& scheduled : sources_) {
@@ -142,6 +143,7 @@ void SourceSync::Import(size_t index, v1::SyncTrigger trigger) {
   }
   sessions.End(status, clock_.Now()).IgnoreError();
   Publish(sessions.session());
+  if (on_ended_) on_ended_(sessions.session());
   const v1::SyncCounts& counts = sessions.session().counts();
   if (status.ok()) {
     log_.Info("import_finished", {{"source", scheduled.source->name()},

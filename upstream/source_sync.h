@@ -3,6 +3,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -33,7 +34,10 @@ struct ScheduledSource {
 
 class SourceSync {
  public:
-  SourceSync(std::vector<ScheduledSource> sources, Catalog& catalog, Clock& clock, Log& log);
+  // `on_ended` is called with each session that has ended, by the thread that imports. May be
+  // empty.
+  SourceSync(std::vector<ScheduledSource> sources, Catalog& catalog, Clock& clock, Log& log,
+             std::function<void(const v1::Session&)> on_ended = {});
   ~SourceSync();
   SourceSync(const SourceSync&) = delete;
   SourceSync& operator=(const SourceSync&) = delete;
@@ -68,6 +72,7 @@ class SourceSync {
   Catalog& catalog_;
   Clock& clock_;
   Log& log_;
+  const std::function<void(const v1::Session&)> on_ended_;
   absl::BitGen random_;
   std::vector<std::unique_ptr<SessionLog>> sessions_;  // By source; touched by the thread alone.
   std::vector<int> failures_;                          // In a row, by source.

@@ -93,13 +93,22 @@ void AcceptLoop::AcceptFrom(size_t index) {
     return;
   }
   std::string address = AddressOf(peer);
-  if (!HasRoom(address)) return Refuse(fd);
-  if (const auto ended = connections_.find(fd); ended != connections_.end()) {
-    CountOut(ended->second.address);
+  {
+    MutexLock lock(mutex_);
+    if (!HasRoom(address)) return Refuse(fd);
+    if (const auto ended = connections_.find(fd); ended != connections_.end()) {
+      CountOut(ended->second.address);
+    }
+    ++by_address_[address];
+    connections_[fd] = {CookieOf(fd).value_or(0), std::move(address)};
   }
-  ++by_address_[address];
-  connections_[fd] = {CookieOf(fd).value_or(0), std::move(address)};
   accepted_(index, fd);
+}
+
+int AcceptLoop::connections() {
+  MutexLock lock(mutex_);
+  ForgetEnded();
+  return static_cast<int>(connections_.size());
 }
 
 void AcceptLoop::CountOut(const std::string& address) {
@@ -120,11 +129,12 @@ bool AcceptLoop::IsFull(const std::string& address) const {
 }
 
 void AcceptLoop::ForgetEnded() {
-  absl::erase_if(connections_, [this](const auto& entry) {
-    if (CookieOf(entry.first) == entry.second.cookie) return false;
-    CountOut(entry.second.address);
-    return true;
-  });
+  for (auto entry = connections_.begin(); entry != connections_.end();) {
+    const auto here = entry++;
+    if (CookieOf(here->first) == here->second.cookie) continue;
+    CountOut(here->second.address);
+    connections_.erase(here);
+  }
 }
 
 void AcceptLoop::RefuseWithSpare(int listener) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "common/mutex.h"
 
 namespace sluice {
 
@@ -36,14 +37,17 @@ class AcceptLoop {
   // Accepts nothing any more; returns when the thread has ended.
   void Stop();
 
+  // Connections that are open now. May be called from any thread.
+  int connections();
+
  private:
   void Run();
   void AcceptFrom(size_t index);
   // Whether there is room for one more from `address`; forgets those that have ended.
-  bool HasRoom(const std::string& address);
-  bool IsFull(const std::string& address) const;
-  void ForgetEnded();
-  void CountOut(const std::string& address);
+  bool HasRoom(const std::string& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool IsFull(const std::string& address) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetEnded() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CountOut(const std::string& address) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RefuseWithSpare(int listener);
 
   const std::vector<int> listeners_;
@@ -55,9 +59,10 @@ class AcceptLoop {
     uint64_t cookie = 0;  // The kernel's name of the socket.
     std::string address;
   };
+  Mutex mutex_;
   // By descriptor. Nobody tells when one ends, but then the descriptor has another cookie or none.
-  absl::flat_hash_map<int, Connection> connections_;
-  absl::flat_hash_map<std::string, int> by_address_;
+  absl::flat_hash_map<int, Connection> connections_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, int> by_address_ ABSL_GUARDED_BY(mutex_);
   std::thread thread_;
 };
 

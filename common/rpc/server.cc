@@ -115,6 +115,9 @@ class Server::Impl {
 
   const std::vector<ListenAddress>& addresses() const { return addresses_; }
 
+  int connections() const { return accept_loop_ == nullptr ? 0 : accept_loop_->connections(); }
+  int connections_max() const { return options_.connections_max; }
+
   void Drain(absl::Time deadline) {
     if (options_.health != nullptr) options_.health->Drain();
     // A connection that gRPC gets after its shutdown would leak.
@@ -164,6 +167,10 @@ Server::Server(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Server::~Server() { Drain(absl::Now()); }
 
 const std::vector<ListenAddress>& Server::addresses() const { return impl_->addresses(); }
+
+int Server::connections() const { return impl_->connections(); }
+
+int Server::connections_max() const { return impl_->connections_max(); }
 
 void Server::Drain(absl::Time deadline) { impl_->Drain(deadline); }
 

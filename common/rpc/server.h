@@ -81,6 +81,10 @@ class Server {
   // in.
   const std::vector<ListenAddress>& addresses() const;
 
+  // Callers' connections that are open now, and how many may be.
+  int connections() const;
+  int connections_max() const;
+
   // Takes no more calls, tells health, ends streams with UNAVAILABLE, lets unary calls end until
   // `deadline` and cancels the rest. Returns when no handler runs any more.
   void Drain(absl::Time deadline);

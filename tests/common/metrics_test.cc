@@ -136,7 +136,8 @@ TEST(MetricFamilyTest, LosesNoCountWhenManyThreadsCount) {
       }
     });
   }
-  for (int i = 0; i < 20; ++i) EXPECT_THAT(registry.Text(), HasSubstr("# TYPE b_seconds histogram"));
+  for (int i = 0; i < 20; ++i)
+    EXPECT_THAT(registry.Text(), HasSubstr("# TYPE b_seconds histogram"));
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(family.At({"0"}).Value(), 4 * 334);
   EXPECT_THAT(registry.Text(), HasSubstr("b_seconds_count 4000\n"));

@@ -53,6 +53,43 @@ TEST_F(DaemonTest, ChecksItsConfigurationWithoutStarting) {
   EXPECT_TRUE(absl::StrContains(finished.err, "nodes")) << finished.err;
 }
 
+TEST_F(DaemonTest, TellsPrometheusWhatItDoes) {
+  WriteUpdates("agent", 2, 1000);
+  NodeProcess& root = AddRoot("hq");
+  root.Start();
+  Import(root);
+  NodeProcess& region = Add({.name = "region",
+                             .role_yaml = FollowerYaml(root.node_socket()),
+                             .node_yaml = "  metrics_address: 127.0.0.1:0\n"});
+  region.Start();
+  ASSERT_TRUE(Eventually(region, [&] { return UpdateCount(region) == 2; }));
+  EXPECT_EQ(CheckParity(region).exit_code, 0);
+  const auto get = [&](const std::string& path) {
+    return RunCommand({"curl", "-sS", "--noproxy", "*", "-w", "%{http_code}",
+                       absl::StrCat("http://", region.metrics_address(), path)},
+                      kPatience)
+        .out;
+  };
+  EXPECT_TRUE(absl::EndsWith(get("/readyz"), "200")) << get("/readyz");
+  EXPECT_TRUE(absl::EndsWith(get("/healthz"), "200"));
+  const std::string metrics = get("/metrics");
+  for (const char* line :
+       {"\nsluice_sync_sessions_total{reason=\"none\",result=\"succeeded\"} ",
+        "\nsluice_sync_lag_changes 0\n", "\nsluice_parity_findings{class=\"missing_upstream\"} 0\n",
+        "\nsluice_store_commit_seconds_count ", "\nsluice_content_free_bytes ",
+        "\ngrpc_server_handled_total{grpc_code=\"OK\",grpc_method=\"Check\",grpc_service=\"sluice."
+        "v1."
+        "ParityService\",grpc_type=\"server_stream\"} "}) {
+    EXPECT_TRUE(absl::StrContains(metrics, line)) << line << "\n" << metrics;
+  }
+  // It serves without its upstream, and says that it cannot synchronise.
+  EXPECT_EQ(root.Stop(), 0);
+  EXPECT_EQ(region.Cli({"sync", "start", "--wait"}).exit_code, 1);
+  EXPECT_TRUE(absl::EndsWith(get("/readyz"), "200"));
+  EXPECT_TRUE(absl::StrContains(get("/metrics"),
+                                "\nsluice_condition_active{reason=\"UPSTREAM_CONNECT\"} 1\n"));
+}
+
 TEST_F(DaemonTest, RefusesALoop) {
   NodeProcess& root = AddRoot("hq");
   root.Start();

@@ -76,9 +76,14 @@ void NodeProcess::WaitUntilServing() {
   }
   close(watch);
   const std::vector<std::string> lines = absl::StrSplit(ReadFile(file), '\n', absl::SkipEmpty());
-  if (!lines.empty()) {
-    address_ = lines.front().substr(lines.front().find(' ') + 1);
-    more_address_ = lines.back().substr(lines.back().find(' ') + 1);
+  std::vector<std::string> addresses;
+  for (const std::string& line : lines) {
+    const std::pair<std::string, std::string> parts = absl::StrSplit(line, absl::MaxSplits(' ', 1));
+    (parts.first == "metrics" ? metrics_address_ : addresses.emplace_back()) = parts.second;
+  }
+  if (!addresses.empty()) {
+    address_ = addresses.front();
+    more_address_ = addresses.back();
   }
   EXPECT_NE(address_, "") << options_.name << " does not serve:\n" << log();
 }

@@ -63,6 +63,8 @@ class NodeProcess {
   std::string address() const { return address_; }
   // Of the listener in `Options::listener_yaml`.
   std::string more_address() const { return more_address_; }
+  // Of /metrics, where `Options::node_yaml` asks for it.
+  std::string metrics_address() const { return metrics_address_; }
   // Known from `Init` on.
   const std::string& node_id() const { return node_id_; }
   std::string node_socket() const { return "unix:" + directory_ + "/node.sock"; }
@@ -111,6 +113,7 @@ class NodeProcess {
   Options options_;
   std::string address_;
   std::string more_address_;
+  std::string metrics_address_;
   std::string node_id_;
   std::unique_ptr<ChildProcess> process_;
 };
