@@ -21,6 +21,7 @@
 #include "absl/strings/strip.h"
 #include "common/errors.h"
 #include "common/release.h"
+#include "common/supervision.h"
 
 namespace sluice {
 namespace {
@@ -30,9 +31,11 @@ constexpr absl::Duration kCloseTimeMax = absl::Seconds(10);
 
 constexpr absl::string_view kHelpText = R"(
 Usage:
-  $0 [--config FILE]           serve until SIGTERM or SIGINT
+  $0 [--config FILE]           serve until SIGTERM or SIGINT; SIGHUP reads the configuration again
   $0 --check-config [--config FILE]
                                check the configuration and exit
+  $0 --dump-config [--config FILE]
+                               print the configuration with its defaults and exit
   $0 init [--config FILE]      make the state directory of a new node
   $0 recover [--config FILE]   accept a store that lost acknowledged writes (exit code 5):
                                draw a new epoch, so that nodes below compare with it
@@ -52,7 +55,7 @@ Exit codes:
   6  an address is taken
 )";
 
-enum class Verb { kServe, kCheckConfig, kInit, kRecover, kRelease, kHelp };
+enum class Verb { kServe, kCheckConfig, kDumpConfig, kInit, kRecover, kRelease, kHelp };
 
 struct Flags {
   Verb verb = Verb::kServe;
@@ -74,6 +77,7 @@ absl::StatusOr<Flags> ParseFlags(int argc, const char* const* argv, absl::string
       const Verb verb = arg == "init"                    ? Verb::kInit
                         : arg == "recover"               ? Verb::kRecover
                         : arg == "--check-config"        ? Verb::kCheckConfig
+                        : arg == "--dump-config"         ? Verb::kDumpConfig
                         : arg == "--version"             ? Verb::kRelease
                         : arg == "--help" || arg == "-h" ? Verb::kHelp
                                                          : Verb::kServe;
@@ -196,7 +200,45 @@ std::string AddressLines(const std::vector<ListeningAddress>& addresses) {
   return lines;
 }
 
-int Serve(const DaemonLife& life, Log& log) {
+// Reads the configuration again; a bad one changes nothing, and stands as a condition.
+void Reload(const DaemonLife& life, const std::string& file, RunningDaemon& daemon, Log& log) {
+  const absl::StatusOr<std::string> text = ReadFile(file);
+  const absl::StatusOr<ConfigDifference> difference =
+      text.ok() ? life.reload_config(*text, file) : text.status();
+  absl::Status problem = difference.status();
+  if (problem.ok() && !difference->reloadable.empty()) {
+    log.SetLevel(ParseLogLevel(life.node().log_level()).value_or(LogLevel::kInfo));
+    problem = daemon.Reload(life.node(), difference->reloadable);
+  }
+  if (!problem.ok()) {
+    log.Error("configuration_refused", {{"why", problem.message()}});
+  } else {
+    const std::string fixed = absl::StrJoin(difference->fixed, ", ");
+    if (!fixed.empty()) {
+      problem = absl::FailedPreconditionError(
+          absl::StrCat(file, " changes ", fixed, ", which only a restart takes over"));
+    }
+    log.Info("configuration_read",
+             {{"taken", absl::StrJoin(difference->reloadable, ", ")}, {"needs_restart", fixed}});
+  }
+  daemon.SetConfigProblem(problem);
+}
+
+// Waits for a signal to stop, and reloads at each SIGHUP before it.
+int WaitForStop(const DaemonLife& life, const std::string& file, RunningDaemon& daemon,
+                Supervision& supervision, Log& log) {
+  const sigset_t signals = StopSignals();
+  while (true) {
+    int signal = 0;
+    sigwait(&signals, &signal);
+    if (signal != SIGHUP) return signal;
+    supervision.TellReloading();
+    Reload(life, file, daemon, log);
+    supervision.TellReady();
+  }
+}
+
+int Serve(const DaemonLife& life, const std::string& config_file, Log& log) {
   sigset_t signals = StopSignals();
   sigset_t blocked = signals;
   sigaddset(&blocked, SIGUSR2);
@@ -222,11 +264,14 @@ int Serve(const DaemonLife& life, Log& log) {
              {{"address", listener.address}, {"roles", absl::StrJoin(listener.roles, ",")}});
   }
 
-  int signal = 0;
-  sigwait(&signals, &signal);
+  Supervision supervision([&daemon] { return daemon->Probe(); }, log);
+  supervision.TellReady();
+  const int signal = WaitForStop(life, config_file, *daemon, supervision, log);
   const absl::Duration drain = absl::Seconds(life.node().drain_timeout().seconds()) +
                                absl::Nanoseconds(life.node().drain_timeout().nanos());
   log.Info("daemon_stopping", {{"signal", strsignal(signal)}, {"drain_seconds", drain}});
+  supervision.TellStopping(drain + kCloseTimeMax);
+  supervision.StopProbing();
   {
     StopWatchdog watchdog(drain + kCloseTimeMax, log);
     daemon->Drain(absl::Now() + drain);
@@ -308,6 +353,10 @@ int RunDaemonLife(int argc, const char* const* argv, const DaemonLife& life) {
     std::cout << flags->config_file << ": valid\n";
     return static_cast<int>(ExitCode::kOk);
   }
+  if (flags->verb == Verb::kDumpConfig) {
+    std::cout << life.dump_config();
+    return static_cast<int>(ExitCode::kOk);
+  }
   Log log(ParseLogLevel(life.node().log_level()).value_or(LogLevel::kInfo));
   switch (flags->verb) {
     case Verb::kInit:
@@ -315,7 +364,7 @@ int RunDaemonLife(int argc, const char* const* argv, const DaemonLife& life) {
     case Verb::kRecover:
       return Report(life, life.recover(log));
     default:
-      return Serve(life, log);
+      return Serve(life, flags->config_file, log);
   }
 }
 

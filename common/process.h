@@ -16,6 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "common/config_check.h"
+#include "common/config_reload.h"
 #include "common/log.h"
 #include "common/status.h"
 #include "common/yaml.h"
@@ -46,6 +47,18 @@ class RunningDaemon {
   virtual ~RunningDaemon() = default;
 
   virtual std::vector<ListeningAddress> Addresses() const = 0;
+
+  // Whether it still works: it answers a call, and its store takes commits. May block for a few
+  // seconds.
+  virtual absl::Status Probe() = 0;
+
+  // Takes over what can change while it runs: log level aside, that is the users. `changed` names
+  // it, for the audit; nothing has to be done for what is not named.
+  virtual absl::Status Reload(const config::v1::Node& node,
+                              const std::vector<std::string>& changed) = 0;
+
+  // A changed configuration was refused, or one is in force again (OK).
+  virtual void SetConfigProblem(const absl::Status& problem) = 0;
 
   // Takes no more calls and returns when those in flight have ended, or were broken off at
   // `deadline`.
@@ -86,6 +99,12 @@ struct DaemonLife {
   std::function<absl::StatusOr<std::string>(Log&)> init;
   std::function<absl::StatusOr<std::string>(Log&)> recover;
   std::function<absl::StatusOr<std::unique_ptr<RunningDaemon>>(Log&)> start;
+  // Reads a changed configuration; the one in force stays what it is on failure, and in everything
+  // that only a restart takes over.
+  std::function<absl::StatusOr<ConfigDifference>(absl::string_view text,
+                                                 absl::string_view file_name)>
+      reload_config;
+  std::function<std::string()> dump_config;
 };
 int RunDaemonLife(int argc, const char* const* argv, const DaemonLife& life);
 
@@ -104,6 +123,15 @@ int RunDaemon(int argc, const char* const* argv, const DaemonSpec<Config>& spec)
       [&](Log& log) { return spec.init(config, log); },
       [&](Log& log) { return spec.recover(config, log); },
       [&](Log& log) { return spec.start(config, log); },
+      [&](absl::string_view text, absl::string_view file_name) -> absl::StatusOr<ConfigDifference> {
+        Config changed;
+        RETURN_IF_ERROR(ParseYaml(text, file_name, changed));
+        RETURN_IF_ERROR(Annotate(CompleteConfig(changed), file_name));
+        const ConfigDifference difference = CompareConfigs(config, changed);
+        TakeReloadable(changed.node(), *config.mutable_node());
+        return difference;
+      },
+      [&] { return DumpConfig(config); },
   };
   return RunDaemonLife(argc, argv, life);
 }

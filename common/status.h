@@ -21,11 +21,11 @@ absl::Status Annotate(const absl::Status& status, absl::string_view context);
 #define SLUICE_STATUS_CONCAT_(x, y) SLUICE_STATUS_CONCAT_INNER_(x, y)
 
 // Returns from the enclosing function when `expr`, an absl::Status, is a failure.
-#define RETURN_IF_ERROR(expr)                                          \
-  do {                                                                 \
-    if (absl::Status sluice_status_ = (expr); !sluice_status_.ok()) {  \
-      return sluice_status_;                                           \
-    }                                                                  \
+#define RETURN_IF_ERROR(expr)                                         \
+  do {                                                                \
+    if (absl::Status sluice_status_ = (expr); !sluice_status_.ok()) { \
+      return sluice_status_;                                          \
+    }                                                                 \
   } while (false)
 
 // Assigns the value of `expr`, an absl::StatusOr, to `lhs`, or returns its failure.

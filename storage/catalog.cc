@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/errors.h"
@@ -137,6 +138,8 @@ absl::StatusOr<CommitOutcome> Catalog::Commit(const CatalogChange& change) {
     outcome.head_seq = commit.state().head_seq();
     if (writes.empty()) return outcome;
     const absl::Time began = absl::Now();
+    commit_began_nanos_ = absl::ToUnixNanos(began);
+    const absl::Cleanup ended = [this] { commit_began_nanos_ = 0; };
     RETURN_IF_ERROR(Annotate(store_.Write(writes), "writing a commit"));
     state_ = commit.state();
     poisoned_ = Annotate(anchor_.Write(AnchorOf(state_)), "writing the anchor");
@@ -150,6 +153,11 @@ absl::StatusOr<CommitOutcome> Catalog::Commit(const CatalogChange& change) {
   MutexLock lock(watch_mutex_);
   for (const auto& [handle, wake] : watches_) wake(outcome);
   return outcome;
+}
+
+absl::Duration Catalog::CommitRunningFor() const {
+  const int64_t began = commit_began_nanos_;
+  return began == 0 ? absl::ZeroDuration() : absl::Now() - absl::FromUnixNanos(began);
 }
 
 int64_t Catalog::Watch(std::function<void(const CommitOutcome&)> wake) {

@@ -6,6 +6,7 @@
 // under them. storage/README.md has the invariants.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -179,6 +180,9 @@ class Catalog {
   // Makes `change` durable, all or nothing, and then wakes the watchers.
   absl::StatusOr<CommitOutcome> Commit(const CatalogChange& change);
 
+  // For how long the commit that is under way has been waiting for the disk; zero when none is.
+  absl::Duration CommitRunningFor() const;
+
   const Uuid& node_id() const { return node_id_; }
   const v1::Epoch& epoch() const { return epoch_; }
   uint64_t durable_head() const;
@@ -196,7 +200,8 @@ class Catalog {
   Anchor& anchor_;
   const Uuid node_id_;
   const v1::Epoch epoch_;
-  Mutex commit_mutex_;  // Held during a whole commit: the single writer.
+  std::atomic<int64_t> commit_began_nanos_ = 0;  // Since 1970; 0: none is under way.
+  Mutex commit_mutex_;                           // Held during a whole commit: the single writer.
   stored::v1::StoreState state_ ABSL_GUARDED_BY(commit_mutex_);
   // Set for good when the anchor could not follow a commit: nothing more is acknowledged then.
   absl::Status poisoned_ ABSL_GUARDED_BY(commit_mutex_);

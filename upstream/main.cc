@@ -1,6 +1,7 @@
 // sluice-upstreamd: the root of a tree. It imports from sources, holds the decisions, and serves
 // those below.
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -89,6 +90,13 @@ class UpstreamDaemon : public RunningDaemon {
                    }}) {}
 
   std::vector<ListeningAddress> Addresses() const override { return node_.Addresses(); }
+
+  absl::Status Probe() override { return node_.Probe(); }
+  absl::Status Reload(const config::v1::Node& node,
+                      const std::vector<std::string>& changed) override {
+    return node_.Reload(node, changed);
+  }
+  void SetConfigProblem(const absl::Status& problem) override { node_.SetConfigProblem(problem); }
 
   void Drain(absl::Time deadline) override {
     node_.Drain(deadline);

@@ -47,12 +47,21 @@ absl::StatusOr<std::unique_ptr<Monitoring>> Monitoring::Start(const config::v1::
   HttpEndpointOptions options;
   options.address = config.metrics_address();
   options.metrics = [&registry = monitoring->registry_] { return registry.Text(); };
+  options.faults = [&self = *monitoring]() -> std::vector<std::string> {
+    MutexLock lock(self.mutex_);
+    return self.faults_ ? self.faults_() : std::vector<std::string>();
+  };
   options.missing = [&ready = monitoring->ready_]() -> std::vector<std::string> {
     if (ready) return {};
     return {"the node does not serve: its store is being opened, or it is shutting down"};
   };
   ASSIGN_OR_RETURN(monitoring->endpoint_, HttpEndpoint::Start(std::move(options)));
   return monitoring;
+}
+
+void Monitoring::SetFaults(std::function<std::vector<std::string>()> faults) {
+  MutexLock lock(mutex_);
+  faults_ = std::move(faults);
 }
 
 CallObserver& Monitoring::ObserveCalls(const Router& router) {

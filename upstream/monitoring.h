@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "common/mutex.h"
 #include "common/observe/http_endpoint.h"
 #include "common/observe/metrics.h"
 #include "common/observe/node_metrics.h"
@@ -39,6 +40,9 @@ class Monitoring {
   void CountSession(const v1::Session& session);
   void CountCommit(absl::Duration duration) { node_metrics_.CountCommit(duration); }
 
+  // Why the process should be restarted; asked for /healthz. What it uses must live until `Stop`.
+  void SetFaults(std::function<std::vector<std::string>()> faults);
+
   // From now on the node serves.
   void SetReady() { ready_ = true; }
   // Not any more.
@@ -56,6 +60,8 @@ class Monitoring {
   NodeMetrics node_metrics_;
   std::unique_ptr<RpcMetrics> rpc_metrics_;
   std::atomic<bool> ready_ = false;
+  Mutex mutex_;
+  std::function<std::vector<std::string>()> faults_ ABSL_GUARDED_BY(mutex_);
   std::unique_ptr<HttpEndpoint> endpoint_;
 };
 

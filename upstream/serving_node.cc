@@ -4,11 +4,15 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/time/clock.h"
 #include "common/errors.h"
 #include "common/rpc/reflection.h"
 #include "common/status.h"
+#include "grpc/health/v1/health.pb.h"
 #include "storage/selection.h"
 #include "storage/session_rows.h"
+#include "upstream/condition.h"
 #include "upstream/serving_methods.h"
 
 namespace sluice {
@@ -23,6 +27,17 @@ int64_t LagOf(const CatalogReader& reader) {
   const auto cursor = reader.GetCursor(*id);
   const uint64_t here = cursor.ok() && cursor->has_value() ? (*cursor)->seq() : 0;
   return above->head_seq() > here ? static_cast<int64_t>(above->head_seq() - here) : 0;
+}
+
+constexpr absl::Duration kProbeTimeout = absl::Seconds(5);
+// A disk that answers at all is done long before.
+constexpr absl::Duration kCommitTimeMax = absl::Seconds(20);
+
+// Why the store cannot be used; empty: it can.
+std::string StuckCommit(const Catalog& catalog) {
+  const absl::Duration running = catalog.CommitRunningFor();
+  if (running < kCommitTimeMax) return "";
+  return absl::StrCat("a commit has been waiting for the disk for ", absl::FormatDuration(running));
 }
 
 absl::StatusOr<std::map<std::string, RoleSet>> RolesOfUsers(const config::v1::Node& config) {
@@ -40,6 +55,7 @@ ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& dem
                          Log& log, Options options)
     : state_(state),
       options_(std::move(options)),
+      audit_(audit),
       denials_(audit, state.catalog(), clock, log),
       replication_(state.catalog(), clock,
                    {.node_name = options_.config.name(), .on_report = options_.on_report}),
@@ -114,8 +130,63 @@ void ServingNode::AddReadings() {
   options_.monitoring->AddReadings(readings);
 }
 
+RoleSet ServingNode::RolesOf(const SpiffeId& id) const {
+  if (id.kind == PeerKind::kNode) return {Role::kNode};
+  MutexLock lock(mutex_);
+  const auto user = users_.find(id.name);
+  return user == users_.end() ? RoleSet() : user->second;
+}
+
+absl::Status ServingNode::Probe() {
+  if (const std::string stuck = StuckCommit(state_.catalog()); !stuck.empty()) {
+    return absl::UnavailableError(stuck);
+  }
+  if (probe_channel_ == nullptr) {
+    // Callers of a listener with TLS would need another name than its address.
+    for (const ListenAddress& listener : server_->addresses()) {
+      if (listener.tls) continue;
+      ASSIGN_OR_RETURN(probe_channel_, Channel::Create(listener.address));
+      break;
+    }
+    if (probe_channel_ == nullptr) return absl::OkStatus();
+  }
+  CallOptions options;
+  options.deadline = absl::Now() + kProbeTimeout;
+  grpc::health::v1::HealthCheckResponse response;
+  return Annotate(probe_channel_->Unary("grpc.health.v1.Health/Check",
+                                        grpc::health::v1::HealthCheckRequest(), response, options),
+                  "calling this node's own listener");
+}
+
+absl::Status ServingNode::Reload(const config::v1::Node& node,
+                                 const std::vector<std::string>& changed) {
+  ASSIGN_OR_RETURN(auto users, RolesOfUsers(node));
+  CallContext context;
+  context.local_identity = "local:signal";
+  context.roles = {Role::kAdministrator};
+  CatalogChange change;
+  audit_.Add(context, "reload configuration", absl::StrJoin(changed, ", "), "", change);
+  RETURN_IF_ERROR(state_.catalog().Commit(change).status());
+  MutexLock lock(mutex_);
+  users_ = std::move(users);
+  return absl::OkStatus();
+}
+
+void ServingNode::SetConfigProblem(const absl::Status& problem) {
+  MutexLock lock(mutex_);
+  config_problem_ = problem;
+  config_problem_at_ = absl::Now();
+}
+
 std::vector<v1::Condition> ServingNode::Conditions() const {
   std::vector<v1::Condition> conditions = options_.conditions();
+  {
+    MutexLock lock(mutex_);
+    if (!config_problem_.ok()) {
+      conditions.push_back(MakeCondition(v1::REASON_CONFIGURATION_NOT_IN_FORCE,
+                                         config_problem_.message(), config_problem_at_));
+    }
+  }
   if (options_.certificates != nullptr) {
     for (v1::Condition& condition : options_.certificates->Conditions()) {
       conditions.push_back(std::move(condition));
@@ -142,13 +213,13 @@ absl::Status ServingNode::Listen() {
     denials_.Note(context, denial);
   };
   if (options_.certificates != nullptr) {
-    ASSIGN_OR_RETURN(const auto users, RolesOfUsers(options_.config));
+    ASSIGN_OR_RETURN(auto users, RolesOfUsers(options_.config));
+    {
+      MutexLock lock(mutex_);
+      users_ = std::move(users);
+    }
     server.tls = ServerTls{options_.certificates->paths(), options_.certificates->trust_domain(),
-                           [users](const SpiffeId& id) {
-                             if (id.kind == PeerKind::kNode) return RoleSet{Role::kNode};
-                             const auto user = users.find(id.name);
-                             return user == users.end() ? RoleSet() : user->second;
-                           }};
+                           [this](const SpiffeId& id) { return RolesOf(id); }};
   }
   server.observer = &options_.monitoring->ObserveCalls(router_);
   ASSIGN_OR_RETURN(server_, Server::Start(router_, server, listeners));
@@ -157,6 +228,11 @@ absl::Status ServingNode::Listen() {
   tree_service_.SetListeners(std::move(addresses));
   health_.Set("", true);
   AddReadings();
+  options_.monitoring->SetFaults([this]() -> std::vector<std::string> {
+    std::string stuck = StuckCommit(state_.catalog());
+    if (stuck.empty()) return {};
+    return {std::move(stuck)};
+  });
   options_.monitoring->SetReady();
   return absl::OkStatus();
 }

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -14,7 +15,9 @@
 #include "absl/time/time.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/mutex.h"
 #include "common/process.h"
+#include "common/rpc/channel.h"
 #include "common/rpc/health.h"
 #include "common/rpc/router.h"
 #include "common/rpc/server.h"
@@ -66,13 +69,26 @@ class ServingNode {
   std::vector<ListeningAddress> Addresses() const;
   void Drain(absl::Time deadline);
 
+  // As RunningDaemon's.
+  absl::Status Probe();
+  absl::Status Reload(const config::v1::Node& node, const std::vector<std::string>& changed);
+  void SetConfigProblem(const absl::Status& problem);
+
  private:
   std::vector<v1::Condition> Conditions() const;
   void AddReadings();
+  // What a user's certificate allows now.
+  RoleSet RolesOf(const SpiffeId& id) const;
 
   StateDirectory& state_;
   const Options options_;
+  Audit& audit_;
   int64_t commit_watch_ = 0;
+  mutable Mutex mutex_;
+  std::map<std::string, RoleSet> users_ ABSL_GUARDED_BY(mutex_);
+  absl::Status config_problem_ ABSL_GUARDED_BY(mutex_);
+  absl::Time config_problem_at_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<Channel> probe_channel_;  // Used by `Probe` alone.
   DenialAudit denials_;
   Router router_;
   HealthBoard health_;

@@ -1,10 +1,15 @@
 #include "common/process.h"
 
+#include <poll.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <initializer_list>
@@ -12,8 +17,11 @@
 #include <string>
 #include <thread>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/config_reload.h"
 #include "common/errors.h"
+#include "common/supervision.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -21,6 +29,7 @@ namespace sluice {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 class FakeDaemon : public RunningDaemon {
@@ -29,6 +38,11 @@ class FakeDaemon : public RunningDaemon {
   std::vector<ListeningAddress> Addresses() const override {
     return {{{"viewer", "node"}, "127.0.0.1:4711"}, {{"administrator"}, "unix:/a.sock"}};
   }
+  absl::Status Probe() override { return absl::OkStatus(); }
+  absl::Status Reload(const config::v1::Node&, const std::vector<std::string>&) override {
+    return absl::OkStatus();
+  }
+  void SetConfigProblem(const absl::Status& /*problem*/) override {}
   void Drain(absl::Time /*deadline*/) override {
     while (hangs_) pause();
   }
@@ -193,6 +207,95 @@ TEST_F(RunDaemonTest, ASecondSignalBreaksOffADrainThatHangs) {
   kill(child, SIGTERM);
   kill(child, SIGINT);
   EXPECT_EQ(ExitCodeOfChild(child), 1);
+}
+
+TEST_F(RunDaemonTest, DumpsItsConfigurationSoThatItCanBeReadAgain) {
+  ASSERT_EQ(Run({"--dump-config"}), 0) << err_;
+  EXPECT_THAT(out_, AllOf(HasSubstr("\"log_level\": \"info\""), HasSubstr("\"name\": \"test\"")));
+  const std::string dumped = out_;
+  std::ofstream(config_file()) << dumped;
+  ASSERT_EQ(Run({"--dump-config"}), 0) << err_;
+  EXPECT_EQ(out_, dumped);
+}
+
+// A socket that stands for systemd's.
+class NotifySocket {
+ public:
+  explicit NotifySocket(const std::string& path)
+      : socket_(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    EXPECT_EQ(bind(socket_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+    setenv("NOTIFY_SOCKET", path.c_str(), 1);
+  }
+  ~NotifySocket() {
+    unsetenv("NOTIFY_SOCKET");
+    unsetenv("WATCHDOG_USEC");
+    close(socket_);
+  }
+
+  // The next message that holds `text`; what comes before it is passed over.
+  std::string WaitFor(absl::string_view text) {
+    constexpr int kPatienceMs = 20'000;
+    pollfd ready = {socket_, POLLIN, 0};
+    while (poll(&ready, 1, kPatienceMs) > 0) {
+      char message[1024];
+      const ssize_t size = recv(socket_, message, sizeof(message), 0);
+      if (size <= 0) break;
+      const std::string said(message, static_cast<size_t>(size));
+      if (absl::StrContains(said, text)) return said;
+    }
+    return "";
+  }
+
+ private:
+  const int socket_;
+};
+
+TEST_F(RunDaemonTest, TellsItsSupervisorWhatItDoes) {
+  NotifySocket supervisor(dir_ + "/notify");
+  setenv("WATCHDOG_USEC", "300000", 1);
+  const pid_t child = Serve();
+  EXPECT_NE(supervisor.WaitFor("READY=1"), "");
+  EXPECT_NE(supervisor.WaitFor("WATCHDOG=1"), "");
+  EXPECT_NE(supervisor.WaitFor("WATCHDOG=1"), "");
+  kill(child, SIGHUP);
+  EXPECT_THAT(supervisor.WaitFor("RELOADING=1"), HasSubstr("MONOTONIC_USEC="));
+  EXPECT_NE(supervisor.WaitFor("READY=1"), "");
+  kill(child, SIGTERM);
+  EXPECT_THAT(supervisor.WaitFor("STOPPING=1"), HasSubstr("EXTEND_TIMEOUT_USEC=11000000"));
+  EXPECT_EQ(ExitCodeOfChild(child), 0);
+}
+
+TEST(SupervisionTest, GivesNoSignOfLifeWhileTheProbeFails) {
+  const std::string path = absl::StrCat(::testing::TempDir(), "/notify", getpid());
+  NotifySocket supervisor(path);
+  setenv("WATCHDOG_USEC", "30000", 1);
+  Log log(LogLevel::kError, std::tmpfile());
+  std::atomic<int> probes = 0;
+  Supervision supervision(
+      [&probes] {
+        return ++probes < 5 ? absl::UnavailableError("the disk does not answer") : absl::OkStatus();
+      },
+      log);
+  EXPECT_NE(supervisor.WaitFor("WATCHDOG=1"), "");
+  EXPECT_GE(probes, 5);
+  unlink(path.c_str());
+}
+
+TEST(CompareConfigsTest, TellsWhatARestartIsNeededFor) {
+  config::v1::UpstreamDaemon before;
+  before.mutable_node()->set_log_level("info");
+  config::v1::UpstreamDaemon after = before;
+  EXPECT_TRUE(CompareConfigs(before, after).fixed.empty());
+  after.mutable_node()->set_log_level("debug");
+  after.mutable_node()->add_users()->set_name("ann");
+  after.mutable_node()->set_state_dir("/other");
+  after.add_sources()->set_name("more");
+  const ConfigDifference difference = CompareConfigs(before, after);
+  EXPECT_THAT(difference.reloadable, ElementsAre("node.log_level", "node.users"));
+  EXPECT_THAT(difference.fixed, ElementsAre("node.state_dir", "sources"));
 }
 
 }  // namespace

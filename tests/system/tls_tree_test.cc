@@ -1,6 +1,9 @@
 // A tree over mutual TLS, with certificates of the authority that `sluice certificate` makes.
+#include <csignal>
+
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "sluice/v1/maintenance_service.pb.h"
 #include "tests/system/tree_fixture.h"
 
@@ -100,6 +103,35 @@ TEST_F(TlsTreeTest, RefusesWhoMayNotByName) {
   EXPECT_EQ(root.Cli({"audit", "verify"}).exit_code, 0);
   const Finished plaintext = Sluice({"--address", root.more_address(), "update", "list"});
   EXPECT_EQ(plaintext.exit_code, kUnavailableExit) << plaintext.err;
+}
+
+TEST_F(TlsTreeTest, TakesOverUsersAtSighupAndKeepsThemWhenTheFileIsBad) {
+  NodeProcess& root = AddTlsRoot();
+  root.Start();
+  const std::string bob = User("bob");
+  const auto list = [&] {
+    return Sluice({"--address", root.more_address(), "--certificates", bob, "update", "list"})
+        .exit_code;
+  };
+  const auto standing = [&](const std::string& reason) {
+    return absl::StrContains(root.Cli({"condition", "list"}).out, reason);
+  };
+  EXPECT_EQ(list(), kPermissionDeniedExit);
+  const std::string config = ReadFile(root.config_file());
+  WriteFile(root.config_file(),
+            absl::StrReplaceAll(config, {{"name: ann, roles", "name: bob, roles"}}));
+  kill(root.pid(), SIGHUP);
+  ASSERT_TRUE(Eventually(root, [&] { return list() == 0; })) << root.log();
+  EXPECT_TRUE(absl::StrContains(root.Cli({"audit", "list"}).out, "reload configuration"));
+
+  WriteFile(root.config_file(), config + "nonsense: 1\n");
+  kill(root.pid(), SIGHUP);
+  ASSERT_TRUE(Eventually(root, [&] { return standing("CONFIGURATION_NOT_IN_FORCE"); }));
+  EXPECT_EQ(list(), 0) << "the old configuration was to stay in force";
+  WriteFile(root.config_file(), config);
+  kill(root.pid(), SIGHUP);
+  ASSERT_TRUE(Eventually(root, [&] { return list() == kPermissionDeniedExit; }));
+  EXPECT_FALSE(standing("CONFIGURATION_NOT_IN_FORCE"));
 }
 
 TEST_F(TlsTreeTest, CallsInRawModeWithTheFilesOfACertificate) {

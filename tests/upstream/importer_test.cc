@@ -111,10 +111,11 @@ TEST_F(ImporterTest, NamesTheNewestVersionOfASourcePackageAsTheSuccessor) {
     for (const auto& [name, version] : versions) updates.push_back({.name = name});
     source_.Offer(updates);
     source_.Change([&versions](SourceCatalog& catalog) {
-      for (size_t i = 0; i < versions.size(); ++i) {
-        v1::DebianDetails& debian = *catalog.revisions[static_cast<int>(i)].mutable_debian();
+      size_t i = 0;
+      for (const auto& [name, version] : versions) {
+        v1::DebianDetails& debian = *catalog.revisions[i++].mutable_debian();
         debian.set_source_package("openssl");
-        debian.set_source_version(versions[i].second);
+        debian.set_source_version(version);
       }
     });
   };
