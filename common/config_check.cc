@@ -249,6 +249,8 @@ void CompleteNode(config::v1::Node& node, Mistakes& mistakes) {
   }
   if (node.log_level().empty()) node.set_log_level("info");
   mistakes.AddIfError("node.log_level", ParseLogLevel(node.log_level()).status());
+  if (node.log_format().empty()) node.set_log_format("logfmt");
+  mistakes.AddIfError("node.log_format", ParseLogFormat(node.log_format()).status());
   if (!node.has_drain_timeout()) *node.mutable_drain_timeout() = ToProto(absl::Seconds(10));
   if (node.listeners().empty()) mistakes.Add("node.listeners", "at least one is needed");
   if (node.listeners_size() > kListenersMax) {

@@ -38,14 +38,15 @@ bool IsPlain(char c) {
   return static_cast<unsigned char>(c) > ' ' && c != '"' && c != '=' && c != '\\' && c != '\x7f';
 }
 
-void AppendValue(absl::string_view value, std::string& line) {
-  const bool cut = value.size() > kValueBytesMax;
-  if (cut) value = value.substr(0, kValueBytesMax);
-  bool plain = !value.empty() && !cut;
-  for (const char c : value) plain = plain && IsPlain(c);
-  if (plain) {
-    absl::StrAppend(&line, value);
-    return;
+// In quotes, with what JSON forbids in a string escaped; logfmt's readers know the same.
+void AppendQuoted(absl::string_view value, std::string& line) {
+  bool cut = false;
+  if (value.size() > kValueBytesMax) {
+    size_t end = kValueBytesMax;
+    // Not within a character of UTF-8.
+    while (end > 0 && (static_cast<unsigned char>(value[end]) & 0xC0U) == 0x80U) --end;
+    value = value.substr(0, end);
+    cut = true;
   }
   line += '"';
   for (const char c : value) {
@@ -63,6 +64,16 @@ void AppendValue(absl::string_view value, std::string& line) {
   line += cut ? "...\"" : "\"";
 }
 
+void AppendValue(absl::string_view value, std::string& line) {
+  bool plain = !value.empty() && value.size() <= kValueBytesMax;
+  for (const char c : value) plain = plain && IsPlain(c);
+  if (plain) {
+    absl::StrAppend(&line, value);
+  } else {
+    AppendQuoted(value, line);
+  }
+}
+
 // The plainest decimal number, as in "3.2".
 std::string SecondsText(absl::Duration value) { return absl::StrCat(absl::ToDoubleSeconds(value)); }
 
@@ -77,8 +88,16 @@ absl::StatusOr<LogLevel> ParseLogLevel(absl::string_view text) {
       absl::StrCat("\"", text, "\" is none of debug, info, warn, error"));
 }
 
+absl::StatusOr<LogFormat> ParseLogFormat(absl::string_view text) {
+  if (text == "logfmt") return LogFormat::kLogfmt;
+  if (text == "json") return LogFormat::kJson;
+  return absl::InvalidArgumentError(absl::StrCat("\"", text, "\" is neither logfmt nor json"));
+}
+
 LogField::LogField(absl::string_view key, absl::Duration value)
-    : key_(key), value_(SecondsText(value)) {}
+    : key_(key),
+      value_(SecondsText(value)),
+      is_literal_(absl::AbsDuration(value) < absl::InfiniteDuration()) {}
 
 LogField::LogField(absl::string_view key, absl::Time value)
     : key_(key), value_(absl::FormatTime("%Y-%m-%d%ET%H:%M:%E3SZ", value, absl::UTCTimeZone())) {}
@@ -90,18 +109,21 @@ LogField::LogField(absl::string_view key, const absl::Status& value)
                  : absl::StrCat(absl::StatusCodeToString(value.code()), ": ", value.message())) {}
 
 struct Log::Writer {
-  explicit Writer(std::FILE* out)
+  Writer(std::FILE* out, LogFormat format)
       : logger("sluice",
                std::make_shared<spdlog::sinks::stdout_sink_base<spdlog::details::console_mutex>>(
                    out)) {
     logger.set_formatter(std::make_unique<spdlog::pattern_formatter>(
-        "time=%Y-%m-%dT%H:%M:%S.%eZ %v", spdlog::pattern_time_type::utc));
+        format == LogFormat::kJson ? "{\"time\":\"%Y-%m-%dT%H:%M:%S.%eZ\",%v}"
+                                   : "time=%Y-%m-%dT%H:%M:%S.%eZ %v",
+        spdlog::pattern_time_type::utc));
   }
 
   spdlog::logger logger;
 };
 
-Log::Log(LogLevel level, std::FILE* out) : writer_(std::make_unique<Writer>(out)) {
+Log::Log(LogLevel level, std::FILE* out, LogFormat format)
+    : format_(format), writer_(std::make_unique<Writer>(out, format)) {
   SetLevel(level);
 }
 
@@ -112,7 +134,8 @@ void Log::SetLevel(LogLevel level) { writer_->logger.set_level(ToSpdlog(level));
 void Log::Write(LogLevel level, absl::string_view event, std::initializer_list<LogField> fields) {
   const spdlog::level::level_enum at = ToSpdlog(level);
   if (!writer_->logger.should_log(at)) return;
-  const std::string line = FormatLogLine(level, event, fields);
+  const std::string line = format_ == LogFormat::kJson ? FormatLogMembers(level, event, fields)
+                                                       : FormatLogLine(level, event, fields);
   writer_->logger.log(at, spdlog::string_view_t(line.data(), line.size()));
 }
 
@@ -124,6 +147,23 @@ std::string FormatLogLine(LogLevel level, absl::string_view event,
     AppendValue(field.value(), line);
   }
   return line;
+}
+
+std::string FormatLogMembers(LogLevel level, absl::string_view event,
+                             std::initializer_list<LogField> fields) {
+  std::string members = absl::StrCat("\"level\":\"", NameOf(level), "\",\"event\":");
+  AppendQuoted(event, members);
+  for (const LogField& field : fields) {
+    members += ',';
+    AppendQuoted(field.key(), members);
+    members += ':';
+    if (field.is_literal()) {
+      absl::StrAppend(&members, field.value());
+    } else {
+      AppendQuoted(field.value(), members);
+    }
+  }
+  return members;
 }
 
 }  // namespace sluice

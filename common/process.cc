@@ -357,7 +357,8 @@ int RunDaemonLife(int argc, const char* const* argv, const DaemonLife& life) {
     std::cout << life.dump_config();
     return static_cast<int>(ExitCode::kOk);
   }
-  Log log(ParseLogLevel(life.node().log_level()).value_or(LogLevel::kInfo));
+  Log log(ParseLogLevel(life.node().log_level()).value_or(LogLevel::kInfo), stderr,
+          ParseLogFormat(life.node().log_format()).value_or(LogFormat::kLogfmt));
   switch (flags->verb) {
     case Verb::kInit:
       return Init(life, log);

@@ -122,7 +122,7 @@ class DownstreamDaemon : public RunningDaemon {
         audit_(state_->catalog(), clock_),
         driver_(EngineOptions(config), CallOptionsOf(config), state_->catalog(), state_->content(),
                 *upstream_, clock_, log,
-                [this](const v1::Session& session) { monitoring_->CountSession(session); }),
+                [this](const v1::Session& session) { node_.NoteSession(session); }),
         relay_(driver_, state_->content()),
         demand_(relay_),
         sync_service_(driver_, state_->catalog()),

@@ -73,7 +73,7 @@ class UpstreamDaemon : public RunningDaemon {
         audit_(state_->catalog(), clock_),
         decisions_(state_->catalog(), audit_),
         sync_(MakeSources(config, clock_), state_->catalog(), clock_, log,
-              [this](const v1::Session& session) { monitoring_->CountSession(session); }),
+              [this](const v1::Session& session) { node_.NoteSession(session); }),
         content_(state_->catalog(), state_->content(), clock_, log,
                  [this](absl::string_view name) { return sync_.Find(name); }),
         publisher_(state_->catalog(), state_->content(), audit_),

@@ -1,5 +1,6 @@
 #include "upstream/serving_node.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -11,6 +12,7 @@
 #include "common/status.h"
 #include "grpc/health/v1/health.pb.h"
 #include "storage/selection.h"
+#include "storage/session_conditions.h"
 #include "storage/session_rows.h"
 #include "upstream/condition.h"
 #include "upstream/serving_methods.h"
@@ -135,6 +137,18 @@ RoleSet ServingNode::RolesOf(const SpiffeId& id) const {
   MutexLock lock(mutex_);
   const auto user = users_.find(id.name);
   return user == users_.end() ? RoleSet() : user->second;
+}
+
+void ServingNode::NoteSession(const v1::Session& session) {
+  options_.monitoring->CountSession(session);
+  const std::vector<v1::Condition> standing = SessionConditions(state_.catalog().Read());
+  health_.Set("sluice.sync", standing.empty());
+  const bool files_work =
+      std::none_of(session.items().begin(), session.items().end(), [](const v1::SyncItem& item) {
+        return item.status().reason() == ReasonName(v1::REASON_CONTENT_DIR_PERMISSION) ||
+               item.status().reason() == ReasonName(v1::REASON_CONTENT_NO_SPACE);
+      });
+  health_.Set("sluice.content", files_work);
 }
 
 absl::Status ServingNode::Probe() {

@@ -69,6 +69,9 @@ class ServingNode {
   std::vector<ListeningAddress> Addresses() const;
   void Drain(absl::Time deadline);
 
+  // A session that has ended: it is counted, and health tells whether synchronising works.
+  void NoteSession(const v1::Session& session);
+
   // As RunningDaemon's.
   absl::Status Probe();
   absl::Status Reload(const config::v1::Node& node, const std::vector<std::string>& changed);

@@ -8,6 +8,8 @@
 
 #include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
+#include "google/protobuf/struct.pb.h"
+#include "google/protobuf/util/json_util.h"
 #include "gtest/gtest.h"
 
 namespace sluice {
@@ -113,6 +115,34 @@ TEST(LogTest, LinesOfSeveralThreadsAreNotTorn) {
   for (const std::string& line : lines) {
     EXPECT_THAT(line, EndsWith("level=info event=thing_done text=\"some words\""));
   }
+}
+
+TEST(LogTest, WritesJsonThatAProgramReads) {
+  MemoryStream out;
+  Log log(LogLevel::kInfo, out.file(), LogFormat::kJson);
+  log.Info("sync_finished", {{"upstream", "hq \"1\"\n"},
+                             {"from_seq", 41},
+                             {"seconds", absl::Seconds(2)},
+                             {"complete", true},
+                             {"ratio", 0.5}});
+  EXPECT_THAT(out.text(), EndsWith("\"level\":\"info\",\"event\":\"sync_finished\","
+                                   "\"upstream\":\"hq \\\"1\\\"\\n\",\"from_seq\":41,"
+                                   "\"seconds\":2,\"complete\":true,\"ratio\":0.5}\n"));
+  google::protobuf::Struct parsed;
+  EXPECT_TRUE(google::protobuf::util::JsonStringToMessage(out.text(), &parsed).ok()) << out.text();
+  EXPECT_EQ(parsed.fields().at("upstream").string_value(), "hq \"1\"\n");
+  EXPECT_EQ(parsed.fields().count("time"), 1U);
+}
+
+TEST(LogTest, CutsALongValueBetweenCharacters) {
+  std::string text(4095, 'x');
+  text += "\xc3\xa4";
+  EXPECT_THAT(FormatLogMembers(LogLevel::kInfo, "e", {{"text", text}}), EndsWith("x...\""));
+}
+
+TEST(ParseLogFormatTest, KnowsTwo) {
+  EXPECT_EQ(*ParseLogFormat("json"), LogFormat::kJson);
+  EXPECT_EQ(ParseLogFormat("xml").status().message(), "\"xml\" is neither logfmt nor json");
 }
 
 TEST(ParseLogLevelTest, KnowsFourLevels) {

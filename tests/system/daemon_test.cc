@@ -82,12 +82,17 @@ TEST_F(DaemonTest, TellsPrometheusWhatItDoes) {
         "ParityService\",grpc_type=\"server_stream\"} "}) {
     EXPECT_TRUE(absl::StrContains(metrics, line)) << line << "\n" << metrics;
   }
+  const auto health = [&] {
+    return region.RawCall("grpc.health.v1.Health/Check", "{\"service\": \"sluice.sync\"}").out;
+  };
+  EXPECT_TRUE(absl::StrContains(health(), "\"SERVING\"")) << health();
   // It serves without its upstream, and says that it cannot synchronise.
   EXPECT_EQ(root.Stop(), 0);
   EXPECT_EQ(region.Cli({"sync", "start", "--wait"}).exit_code, 1);
   EXPECT_TRUE(absl::EndsWith(get("/readyz"), "200"));
   EXPECT_TRUE(absl::StrContains(get("/metrics"),
                                 "\nsluice_condition_active{reason=\"UPSTREAM_CONNECT\"} 1\n"));
+  EXPECT_TRUE(absl::StrContains(health(), "NOT_SERVING")) << health();
 }
 
 TEST_F(DaemonTest, RefusesALoop) {
