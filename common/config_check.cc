@@ -27,6 +27,8 @@ namespace sluice {
 namespace {
 
 constexpr int kTimesADayMax = 24;
+constexpr int kKeepFreeMib = 256;
+constexpr int kKeepFreeMibMax = 1 << 20;
 constexpr int kRetriesMax = 100;
 constexpr int kParallelTransfersMax = 64;
 constexpr int kListenersMax = 16;
@@ -249,6 +251,11 @@ void CompleteNode(config::v1::Node& node, Mistakes& mistakes) {
   }
   if (node.log_level().empty()) node.set_log_level("info");
   mistakes.AddIfError("node.log_level", ParseLogLevel(node.log_level()).status());
+  if (!node.has_keep_free_mib()) node.set_keep_free_mib(kKeepFreeMib);
+  if (node.keep_free_mib() < 0 || node.keep_free_mib() > kKeepFreeMibMax) {
+    mistakes.Add("node.keep_free_mib",
+                 absl::StrCat(node.keep_free_mib(), " is not from 0 to ", kKeepFreeMibMax));
+  }
   if (node.log_format().empty()) node.set_log_format("logfmt");
   mistakes.AddIfError("node.log_format", ParseLogFormat(node.log_format()).status());
   if (!node.has_drain_timeout()) *node.mutable_drain_timeout() = ToProto(absl::Seconds(10));

@@ -136,8 +136,10 @@ class FileContentStore::Writer : public ContentWriter {
   int64_t staged_bytes_ = 0;
 };
 
-absl::StatusOr<std::unique_ptr<FileContentStore>> FileContentStore::Open(absl::string_view root) {
-  auto store = std::unique_ptr<FileContentStore>(new FileContentStore(std::string(root)));
+absl::StatusOr<std::unique_ptr<FileContentStore>> FileContentStore::Open(
+    absl::string_view root, std::optional<SpaceGuard> guard) {
+  auto store =
+      std::unique_ptr<FileContentStore>(new FileContentStore(std::string(root), std::move(guard)));
   for (const absl::string_view name : {kStaging, kQuarantine}) {
     RETURN_IF_ERROR(MakeDirectory(absl::StrCat(root, "/", name), kDirectoryMode));
   }
@@ -179,6 +181,9 @@ absl::StatusOr<std::string> FileContentStore::Read(const Digest& digest, int64_t
 
 absl::StatusOr<std::unique_ptr<ContentWriter>> FileContentStore::Write(const Digest& digest,
                                                                        int64_t size_bytes) {
+  if (guard_.has_value()) {
+    RETURN_IF_ERROR(guard_->Check(v1::REASON_CONTENT_NO_SPACE, size_bytes));
+  }
   {
     MutexLock lock(mutex_);
     if (!writing_.insert(digest).second) return ContentBeingWritten(digest);

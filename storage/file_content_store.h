@@ -9,12 +9,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "common/mutex.h"
 #include "storage/content_store.h"
+#include "storage/space_guard.h"
 
 namespace sluice {
 
@@ -25,7 +27,9 @@ class FileContentStore : public ContentStore {
   // Errors:
   //   PERMISSION_DENIED CONTENT_DIR_PERMISSION  names path, user and mode.
   //   NOT_FOUND                                 `root` does not exist.
-  static absl::StatusOr<std::unique_ptr<FileContentStore>> Open(absl::string_view root);
+  // Without a guard it writes until the volume is full.
+  static absl::StatusOr<std::unique_ptr<FileContentStore>> Open(
+      absl::string_view root, std::optional<SpaceGuard> guard = std::nullopt);
 
   absl::StatusOr<ContentInfo> Stat(const Digest& digest) override;
   absl::StatusOr<std::string> Read(const Digest& digest, int64_t offset,
@@ -41,10 +45,12 @@ class FileContentStore : public ContentStore {
  private:
   class Writer;
 
-  explicit FileContentStore(std::string root) : root_(std::move(root)) {}
+  FileContentStore(std::string root, std::optional<SpaceGuard> guard)
+      : root_(std::move(root)), guard_(std::move(guard)) {}
   std::string StagingPathOf(const Digest& digest) const;
 
   const std::string root_;
+  const std::optional<SpaceGuard> guard_;
   Mutex mutex_;
   absl::flat_hash_set<Digest> writing_ ABSL_GUARDED_BY(mutex_);
 };

@@ -112,14 +112,25 @@ absl::StatusOr<Uuid> StateDirectory::Init(const StatePaths& paths, Clock& clock)
 
 absl::StatusOr<std::unique_ptr<StateDirectory>> StateDirectory::Open(const StatePaths& paths) {
   if (absl::IsNotFound(ReadId(IdentityPath(paths)).status())) return NotInitialised(paths);
-  auto state = std::unique_ptr<StateDirectory>(new StateDirectory());
+  auto state = std::unique_ptr<StateDirectory>(new StateDirectory(paths));
   ASSIGN_OR_RETURN(state->lock_, Lock(paths));
   ASSIGN_OR_RETURN(state->store_, RocksOrderedStore::Open(StorePath(paths)));
   ASSIGN_OR_RETURN(state->anchor_, FileAnchor::Open(AnchorPath(paths)));
-  ASSIGN_OR_RETURN(state->catalog_, Catalog::Open(*state->store_, *state->anchor_));
+  state->guarded_ = std::make_unique<GuardedOrderedStore>(
+      *state->store_, SpaceGuard(paths.state_dir, paths.keep_free_bytes));
+  ASSIGN_OR_RETURN(state->catalog_, Catalog::Open(*state->guarded_, *state->anchor_));
   RETURN_IF_ERROR(CheckIdentity(paths, state->catalog_->node_id()));
-  ASSIGN_OR_RETURN(state->content_, FileContentStore::Open(paths.content_dir));
+  ASSIGN_OR_RETURN(state->content_,
+                   FileContentStore::Open(paths.content_dir,
+                                          SpaceGuard(paths.content_dir, paths.keep_free_bytes)));
   return state;
+}
+
+absl::Status StateDirectory::CheckSpace() const {
+  RETURN_IF_ERROR(
+      SpaceGuard(paths_.state_dir, paths_.keep_free_bytes).Check(v1::REASON_STORE_NO_SPACE, 0));
+  return SpaceGuard(paths_.content_dir, paths_.keep_free_bytes)
+      .Check(v1::REASON_CONTENT_NO_SPACE, 0);
 }
 
 absl::Status StateDirectory::Recover(const StatePaths& paths, Clock& clock) {

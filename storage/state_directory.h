@@ -8,8 +8,10 @@
 //   <content dir>    the files, with a marker that says whose they are
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -20,6 +22,7 @@
 #include "storage/catalog.h"
 #include "storage/file_anchor.h"
 #include "storage/file_content_store.h"
+#include "storage/guarded_ordered_store.h"
 #include "storage/rocks_ordered_store.h"
 
 namespace sluice {
@@ -27,6 +30,8 @@ namespace sluice {
 struct StatePaths {
   std::string state_dir;
   std::string content_dir;
+  // On the volumes of both; nothing is written that would leave less.
+  int64_t keep_free_bytes = int64_t{256} << 20;
 };
 
 class StateDirectory {
@@ -53,11 +58,17 @@ class StateDirectory {
   Catalog& catalog() { return *catalog_; }
   FileContentStore& content() { return *content_; }
 
+  // Whether something can be written to both. Errors: STORE_NO_SPACE, CONTENT_NO_SPACE.
+  absl::Status CheckSpace() const;
+
  private:
-  StateDirectory() = default;
+  explicit StateDirectory(StatePaths paths) : paths_(std::move(paths)) {}
+
+  const StatePaths paths_;
 
   File lock_;
   std::unique_ptr<RocksOrderedStore> store_;
+  std::unique_ptr<GuardedOrderedStore> guarded_;
   std::unique_ptr<FileAnchor> anchor_;
   std::unique_ptr<Catalog> catalog_;
   std::unique_ptr<FileContentStore> content_;

@@ -201,6 +201,9 @@ std::vector<v1::Condition> ServingNode::Conditions() const {
                                          config_problem_.message(), config_problem_at_));
     }
   }
+  if (const absl::Status space = state_.CheckSpace(); !space.ok()) {
+    conditions.push_back(MakeCondition(ReasonOf(space), space.message(), absl::Now()));
+  }
   if (options_.certificates != nullptr) {
     for (v1::Condition& condition : options_.certificates->Conditions()) {
       conditions.push_back(std::move(condition));
@@ -278,7 +281,8 @@ absl::StatusOr<std::unique_ptr<NodeCertificates>> OpenCertificates(const config:
 }
 
 StatePaths PathsOf(const config::v1::Node& config) {
-  return {config.state_dir(), config.content_dir()};
+  constexpr int64_t kMebibyte = int64_t{1} << 20;
+  return {config.state_dir(), config.content_dir(), config.keep_free_mib() * kMebibyte};
 }
 
 absl::StatusOr<std::string> InitState(const config::v1::Node& config) {

@@ -95,6 +95,29 @@ TEST_F(DaemonTest, TellsPrometheusWhatItDoes) {
   EXPECT_TRUE(absl::StrContains(health(), "NOT_SERVING")) << health();
 }
 
+TEST_F(DaemonTest, ServesOnAndStoresNothingWhenTheVolumeIsAlmostFull) {
+  WriteUpdates("agent", 2, 1000);
+  NodeProcess& root = AddRoot("hq");
+  root.Start();
+  Import(root);
+  EXPECT_EQ(root.Stop(), 0);
+  // More than any volume here has.
+  root.set_node_yaml("  keep_free_mib: 1048576\n");
+  root.Start();
+  EXPECT_EQ(UpdateCount(root), 2);
+  const Finished refused = root.Cli({"approve", "--all-matching", "agent", "--yes"});
+  EXPECT_EQ(refused.exit_code, 1) << refused.err;
+  EXPECT_TRUE(absl::StrContains(refused.out, "1048576 MiB are kept free")) << refused.out;
+  const std::string standing = root.Cli({"condition", "list"}).out;
+  EXPECT_TRUE(absl::StrContains(standing, "STORE_NO_SPACE")) << standing;
+  EXPECT_EQ(root.Stop(), 0);
+  root.set_node_yaml("");
+  root.Start();
+  ApproveAll(root, "agent");
+  EXPECT_TRUE(Eventually(root, [&] { return ReadyUpdates(root) == 2; }));
+  EXPECT_EQ(root.Cli({"condition", "list"}).out, "");
+}
+
 TEST_F(DaemonTest, RefusesALoop) {
   NodeProcess& root = AddRoot("hq");
   root.Start();

@@ -73,6 +73,7 @@ class NodeProcess {
   // Takes effect with the next start.
   void set_role_yaml(std::string yaml) { options_.role_yaml = std::move(yaml); }
   void set_port(int port) { options_.port = port; }
+  void set_node_yaml(std::string yaml) { options_.node_yaml = std::move(yaml); }
 
   // Runs `sluice --address <this node> ARGS`.
   Finished Cli(const std::vector<std::string>& args, absl::Duration timeout = kPatience) const;
