@@ -124,8 +124,9 @@ void AddReplicationMethods(ReplicationServer& server, Router& router) {
       });
   router.ServerStream<v1::ChangesRequest>(
       "sluice.v1.ReplicationService/Changes",
-      [&server](const CallContext&, const v1::ChangesRequest& request)
+      [&server](const CallContext& context, const v1::ChangesRequest& request)
           -> absl::StatusOr<std::unique_ptr<MessageSource>> {
+        RETURN_IF_ERROR(CheckCaller(context, request.node_id()));
         ASSIGN_OR_RETURN(ChangeFeed feed, server.Changes(request));
         return std::make_unique<ChangesSource>(server.catalog(), std::move(feed));
       });
