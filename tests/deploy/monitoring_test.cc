@@ -5,10 +5,15 @@
 #include <set>
 #include <sstream>
 #include <string>
+#include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "gmock/gmock.h"
+#include "google/protobuf/struct.pb.h"
+#include "google/protobuf/util/json_util.h"
 #include "gtest/gtest.h"
 
 namespace sluice {
@@ -47,6 +52,33 @@ TEST(AlertsTest, HaveAPageEach) {
   }
   EXPECT_GT(alerts.size(), 10U);
   EXPECT_EQ(pages, alerts);
+}
+
+// A metric that nobody exports is a panel that stays empty.
+TEST(DashboardTest, AsksForDocumentedMetricsOnly) {
+  google::protobuf::Struct dashboard;
+  const std::string text = ReadFile(Source("deploy/monitoring/dashboard.json"));
+  ASSERT_TRUE(google::protobuf::util::JsonStringToMessage(text, &dashboard).ok());
+  EXPECT_GT(dashboard.fields().at("panels").list_value().values_size(), 10);
+  const std::string documented = ReadFile(Source("docs/metrics.md"));
+  int asked = 0;
+  for (const auto& panel : dashboard.fields().at("panels").list_value().values()) {
+    for (const auto& target : panel.struct_value().fields().at("targets").list_value().values()) {
+      const std::string expr = target.struct_value().fields().at("expr").string_value();
+      std::vector<std::string> words =
+          absl::StrSplit(expr, absl::ByAnyChar("(){}[]=!~<>,/*+- \""), absl::SkipEmpty());
+      for (std::string& word : words) {
+        const bool metric = absl::StartsWith(word, "sluice_") ||
+                            absl::StartsWith(word, "process_") ||
+                            absl::StartsWith(word, "grpc_server_");
+        if (!metric) continue;
+        word = std::string(absl::StripSuffix(word, "_bucket"));
+        EXPECT_THAT(documented, ::testing::HasSubstr("`" + word + "`")) << expr;
+        ++asked;
+      }
+    }
+  }
+  EXPECT_GT(asked, 10);
 }
 
 }  // namespace
