@@ -168,5 +168,17 @@ TEST_F(ChannelTest, RefusesAMalformedTarget) {
   EXPECT_EQ(Channel::Create("hq").status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+// Whoever can set a variable must not be able to read along (as CVE-2020-1013 showed for another
+// update service).
+TEST_F(ChannelTest, NeverUsesTheProxiesOfTheEnvironment) {
+  Start();
+  for (const char* name : {"http_proxy", "https_proxy", "grpc_proxy", "all_proxy"}) {
+    setenv(name, "http://127.0.0.1:1", 1);
+  }
+  v1::ListNodesResponse response;
+  EXPECT_TRUE(Connect()->Unary(kListNodes, v1::ListNodesRequest(), response, Bounded()).ok());
+  for (const char* name : {"http_proxy", "https_proxy", "grpc_proxy", "all_proxy"}) unsetenv(name);
+}
+
 }  // namespace
 }  // namespace sluice
