@@ -1,7 +1,6 @@
 #include "cli/raw/json_values.h"
 
 #include <algorithm>
-#include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -12,20 +11,16 @@
 
 namespace sluice {
 
-absl::StatusOr<std::vector<std::string>> SplitJsonValues(absl::string_view text) {
-  std::vector<std::string> values;
+absl::StatusOr<std::optional<std::string>> JsonValueReader::Next() {
   std::string value;
   int depth = 0;
   bool in_string = false;
   bool escaped = false;
-  const auto finish = [&] {
-    if (!value.empty()) values.push_back(std::exchange(value, std::string()));
-  };
-  for (const char c : text) {
-    const bool blank = absl::ascii_isspace(static_cast<unsigned char>(c));
-    if (!in_string && depth == 0 && blank) {
-      finish();
-      continue;
+  for (int next = in_.get(); next != std::istream::traits_type::eof(); next = in_.get()) {
+    const char c = static_cast<char>(next);
+    if (!in_string && depth == 0 && absl::ascii_isspace(static_cast<unsigned char>(c))) {
+      if (value.empty()) continue;
+      return value;
     }
     value.push_back(c);
     if (in_string) {
@@ -35,13 +30,13 @@ absl::StatusOr<std::vector<std::string>> SplitJsonValues(absl::string_view text)
       in_string = true;
     } else if (c == '{' || c == '[') {
       ++depth;
-    } else if (c == '}' || c == ']') {
-      if (--depth == 0) finish();
+    } else if ((c == '}' || c == ']') && --depth == 0) {
+      return value;
     }
   }
   if (in_string || depth > 0) return absl::InvalidArgumentError("unexpected EOF");
-  finish();
-  return values;
+  if (value.empty()) return std::nullopt;
+  return value;
 }
 
 absl::StatusOr<std::string> ToIndentedJson(const google::protobuf::Message& message,

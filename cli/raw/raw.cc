@@ -1,8 +1,12 @@
 #include "cli/raw/raw.h"
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <memory>
+#include <optional>
+#include <sstream>
+#include <thread>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -171,58 +175,108 @@ class RawCommand {
       return Fail(absl::StrCat(context, "service \"", service,
                                "\" does not include a method named \"", method_name, "\""));
     }
-    const auto requests = ReadRequests(*method);
-    if (!requests.ok()) return Fail(absl::StrCat(context, requests.status().message()));
-    return Call(*method, *requests);
+    std::istringstream given(flags_.data);
+    return Call(*method, flags_.data == "@" ? in_ : given, context);
   }
 
-  using Requests = std::vector<std::unique_ptr<google::protobuf::Message>>;
-
-  absl::StatusOr<Requests> ReadRequests(const google::protobuf::MethodDescriptor& method) {
-    std::string text = flags_.data;
-    if (text == "@") {
-      text.assign(std::istreambuf_iterator<char>(in_), std::istreambuf_iterator<char>());
+  // The request that a JSON value stands for.
+  absl::StatusOr<std::unique_ptr<google::protobuf::Message>> ParseRequest(
+      const google::protobuf::MethodDescriptor& method, const std::string& value) {
+    google::protobuf::util::JsonParseOptions options;
+    options.ignore_unknown_fields = flags_.allow_unknown_fields;
+    std::unique_ptr<google::protobuf::Message> request(
+        messages_.GetPrototype(method.input_type())->New());
+    const auto parsed = google::protobuf::util::JsonStringToMessage(value == "null" ? "{}" : value,
+                                                                    request.get(), options);
+    if (!parsed.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("error getting request data: ", std::string(parsed.message())));
     }
-    ASSIGN_OR_RETURN(std::vector<std::string> values, SplitJsonValues(text));
-    if (values.empty() && !method.client_streaming()) values.push_back("{}");
-    if (values.size() > 1 && !method.client_streaming()) {
+    return request;
+  }
+
+  // The request of a method that takes one.
+  absl::StatusOr<std::unique_ptr<google::protobuf::Message>> ReadOnlyRequest(
+      const google::protobuf::MethodDescriptor& method, std::istream& data) {
+    JsonValueReader values(data);
+    ASSIGN_OR_RETURN(const std::optional<std::string> value, values.Next());
+    ASSIGN_OR_RETURN(const std::optional<std::string> another, values.Next());
+    if (another.has_value()) {
       return absl::InvalidArgumentError(
           absl::StrCat("method \"", method.full_name(), "\" is a ",
                        method.server_streaming() ? "server-streaming" : "unary",
                        " RPC, but request data contained more than 1 message"));
     }
-    google::protobuf::util::JsonParseOptions options;
-    options.ignore_unknown_fields = flags_.allow_unknown_fields;
-    Requests requests;
-    for (const std::string& value : values) {
-      requests.emplace_back(messages_.GetPrototype(method.input_type())->New());
-      const auto parsed = google::protobuf::util::JsonStringToMessage(
-          value == "null" ? "{}" : value, requests.back().get(), options);
-      if (!parsed.ok()) {
-        return absl::InvalidArgumentError(
-            absl::StrCat("error getting request data: ", std::string(parsed.message())));
-      }
-    }
-    return requests;
+    return ParseRequest(method, value.value_or("{}"));
   }
 
-  int Call(const google::protobuf::MethodDescriptor& method, const Requests& requests) {
+  // Sends each value as soon as it is there. OK when all were sent, or the call ended before.
+  absl::Status SendAll(const google::protobuf::MethodDescriptor& method, std::istream& data,
+                       ClientStream& stream) {
+    JsonValueReader values(data);
+    while (true) {
+      ASSIGN_OR_RETURN(const std::optional<std::string> value, values.Next());
+      if (!value.has_value()) break;
+      ASSIGN_OR_RETURN(const auto request, ParseRequest(method, *value));
+      if (!stream.Write(*request)) return absl::OkStatus();
+    }
+    stream.CloseWrites();
+    return absl::OkStatus();
+  }
+
+  int Call(const google::protobuf::MethodDescriptor& method, std::istream& data,
+           const std::string& context) {
+    std::unique_ptr<google::protobuf::Message> only_request;
+    if (!method.client_streaming()) {
+      auto request = ReadOnlyRequest(method, data);
+      if (!request.ok()) return Fail(absl::StrCat(context, request.status().message()));
+      only_request = *std::move(request);
+    }
     const std::string path = absl::StrCat(method.service()->full_name(), "/", method.name());
     const std::unique_ptr<ClientStream> stream = channel_->Open(path, call_options_);
-    for (const auto& request : requests) {
-      if (!stream->Write(*request)) break;
+    absl::Status sent;
+    std::thread sender;
+    if (only_request != nullptr) {
+      if (stream->Write(*only_request)) stream->CloseWrites();
+    } else {
+      // Answers are printed while requests are still being sent, or typed.
+      sender = std::thread([&] {
+        sent = SendAll(method, data, *stream);
+        if (!sent.ok()) stream->Cancel();
+      });
     }
-    stream->CloseWrites();
+    const int exit_code = PrintAnswers(
+        method, *stream,
+        [&] {
+          if (sender.joinable()) sender.join();
+          return sent;
+        },
+        context);
+    return exit_code;
+  }
+
+  // `sent` waits for the sender and tells what became of it.
+  int PrintAnswers(const google::protobuf::MethodDescriptor& method, ClientStream& stream,
+                   const std::function<absl::Status()>& sent, const std::string& context) {
     const std::unique_ptr<google::protobuf::Message> response(
         messages_.GetPrototype(method.output_type())->New());
-    while (stream->Read(*response)) {
+    while (stream.Read(*response)) {
       const absl::StatusOr<std::string> json = ToIndentedJson(*response, flags_.emit_defaults);
       out_ << (json.ok()
                    ? *json
                    : absl::StrCat("Failed to format response message: ", json.status().message()))
            << std::endl;
     }
-    const absl::Status status = stream->Finish();
+    const absl::Status status = stream.Finish();
+    if (!status.ok() && !absl::IsCancelled(status)) {
+      // Before the sender is waited for: somebody may be typing.
+      const int exit_code = PrintStatus(status);
+      sent().IgnoreError();
+      return exit_code;
+    }
+    if (const absl::Status requests = sent(); !requests.ok()) {
+      return Fail(absl::StrCat(context, requests.message()));
+    }
     return status.ok() ? 0 : PrintStatus(status);
   }
 

@@ -68,6 +68,7 @@ class Publisher : public Conversation<v1::PublishUpdateRequest, v1::PublishUpdat
 class ChannelCallerTest : public ::testing::Test {
  protected:
   void SetUp() override {
+    PrepareProcess();
     std::string pattern = ::testing::TempDir() + "/caller_test_XXXXXX";
     ASSERT_NE(mkdtemp(pattern.data()), nullptr);
     dir_ = pattern;

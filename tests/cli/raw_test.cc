@@ -226,6 +226,30 @@ TEST_F(RawTest, SendsEveryValueOfTheInputToAClientStream) {
   EXPECT_THAT(out_, HasSubstr("\"updateId\": \"0\""));
 }
 
+// Both directions at once: answers that nobody reads would stop the other side from reading.
+TEST_F(RawTest, ReadsAnswersWhileItSendsRequests) {
+  std::string requests;
+  constexpr int kRequests = 20'000;
+  for (int i = 0; i < kRequests; ++i) requests += "{\"list_services\": \"\"}\n";
+  EXPECT_EQ(
+      Run({"-d", "@"}, {"grpc.reflection.v1.ServerReflection/ServerReflectionInfo"}, requests), 0)
+      << err_;
+  int answers = 0;
+  for (size_t at = out_.find("\n}\n"); at != std::string::npos; at = out_.find("\n}\n", at + 1)) {
+    ++answers;
+  }
+  EXPECT_EQ(answers, kRequests);
+}
+
+TEST_F(RawTest, SaysWhatIsWrongWithALaterMessage) {
+  EXPECT_EQ(Run({"-d", "@"}, {"sluice.v1.CatalogService/PublishUpdate"},
+                "{\"file\": \"x\"}{\"nothing\": 1}"),
+            1);
+  EXPECT_THAT(err_, HasSubstr("nothing"));
+  EXPECT_EQ(Run({"-d", "@"}, {"sluice.v1.CatalogService/PublishUpdate"}, "{\"file\": "), 1);
+  EXPECT_THAT(err_, HasSubstr("unexpected EOF"));
+}
+
 TEST_F(RawTest, RefusesMoreThanOneMessageForAUnaryCall) {
   EXPECT_EQ(Run({"-d", "{}{}"}, {"sluice.v1.CatalogService/GetUpdate"}), 1);
   EXPECT_THAT(err_, HasSubstr("is a unary RPC, but request data contained more than 1 message"));
