@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/mutex.h"
 #include "common/rpc/accept_loop.h"
 #include "common/rpc/call_reactor.h"
 #include "common/rpc/call_registry.h"
@@ -104,6 +105,7 @@ class Server::Impl {
   void Accept() {
     std::vector<int> sockets;
     for (const Listener& listener : listeners_) sockets.push_back(listener.socket->fd());
+    MutexLock lock(accept_mutex_);
     accept_loop_ = std::make_unique<AcceptLoop>(
         sockets, AcceptLoop::Limits{options_.connections_max, options_.connections_per_address_max},
         [this](size_t index, int fd) {
@@ -115,13 +117,21 @@ class Server::Impl {
 
   const std::vector<ListenAddress>& addresses() const { return addresses_; }
 
-  int connections() const { return accept_loop_ == nullptr ? 0 : accept_loop_->connections(); }
+  int connections() const {
+    MutexLock lock(accept_mutex_);
+    return accept_loop_ == nullptr ? 0 : accept_loop_->connections();
+  }
   int connections_max() const { return options_.connections_max; }
 
   void Drain(absl::Time deadline) {
     if (options_.health != nullptr) options_.health->Drain();
     // A connection that gRPC gets after its shutdown would leak.
-    accept_loop_ = nullptr;
+    std::unique_ptr<AcceptLoop> accepting;
+    {
+      MutexLock lock(accept_mutex_);
+      accepting = std::move(accept_loop_);
+    }
+    accepting = nullptr;
     registry_.Close(absl::UnavailableError("the node is shutting down"));
     for (const Listener& listener : listeners_) {
       listener.server->Shutdown(absl::ToChronoTime(deadline));
@@ -151,7 +161,8 @@ class Server::Impl {
   const Serving serving_;
   std::vector<ListenAddress> addresses_;
   std::vector<Listener> listeners_;
-  std::unique_ptr<AcceptLoop> accept_loop_;
+  mutable Mutex accept_mutex_;
+  std::unique_ptr<AcceptLoop> accept_loop_ ABSL_GUARDED_BY(accept_mutex_);
 };
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const Router& router, ServerOptions options,
