@@ -21,6 +21,8 @@
 #include "cli/raw/reflection_client.h"
 #include "common/release.h"
 #include "common/rpc/channel.h"
+#include "common/rpc/connect_probe.h"
+#include "common/rpc/endpoint.h"
 #include "common/rpc/wire_status.h"
 #include "common/status.h"
 #include "google/protobuf/dynamic_message.h"
@@ -89,9 +91,14 @@ class RawCommand {
     std::string target = address;
     if (flags_.unix_socket && !absl::StartsWith(target, "unix:")) target = "unix:" + target;
     target = absl::StrReplaceAll(target, {{"unix://", "unix:"}});
-    options.connect_timeout = absl::Seconds(flags_.connect_timeout_seconds);
+    if (flags_.connect_timeout_seconds > 0) {
+      options.connect_timeout = absl::Seconds(flags_.connect_timeout_seconds);
+    }
     options.user_agent = absl::StrCat("sluice/", Release());
     ASSIGN_OR_RETURN(channel_, Channel::Create(target, options));
+    // Says at once what is wrong with the address or with the certificates on either side.
+    ASSIGN_OR_RETURN(const Endpoint endpoint, ParseEndpoint(target));
+    RETURN_IF_ERROR(ProbeConnect(endpoint, options.connect_timeout, options.certificate));
     if (flags_.max_time_seconds > 0) {
       call_options_.deadline = absl::Now() + absl::Seconds(flags_.max_time_seconds);
     }

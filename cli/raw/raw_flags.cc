@@ -1,6 +1,8 @@
 #include "cli/raw/raw_flags.h"
 
 #include <algorithm>
+#include <cmath>
+#include <iterator>
 #include <map>
 #include <optional>
 
@@ -71,8 +73,13 @@ absl::Status NotDefined(const std::string& name) {
 
 absl::Status SetBoolean(const std::string& name, const std::optional<std::string>& value,
                         bool& target) {
-  target = true;
-  if (value.has_value() && !absl::SimpleAtob(*value, &target)) {
+  // strconv.ParseBool's words.
+  static constexpr absl::string_view kTrue[] = {"1", "t", "T", "TRUE", "true", "True"};
+  static constexpr absl::string_view kFalse[] = {"0", "f", "F", "FALSE", "false", "False"};
+  const bool says_true = !value.has_value() ||
+                         std::find(std::begin(kTrue), std::end(kTrue), *value) != std::end(kTrue);
+  target = says_true;
+  if (!says_true && std::find(std::begin(kFalse), std::end(kFalse), *value) == std::end(kFalse)) {
     return absl::InvalidArgumentError(
         absl::StrCat("invalid boolean value \"", *value, "\" for -", name, ": parse error"));
   }
@@ -80,7 +87,7 @@ absl::Status SetBoolean(const std::string& name, const std::optional<std::string
 }
 
 absl::Status SetSeconds(const std::string& name, const std::string& value, double& target) {
-  if (!absl::SimpleAtod(value, &target)) {
+  if (!absl::SimpleAtod(value, &target) || std::isnan(target)) {
     return absl::InvalidArgumentError(
         absl::StrCat("invalid value \"", value, "\" for flag -", name, ": parse error"));
   }
@@ -108,6 +115,9 @@ absl::StatusOr<RawFlags> ParseRawFlags(const std::vector<std::string>& args) {
     absl::ConsumePrefix(&word, "-");
     const size_t equals = word.find('=');
     const std::string name(word.substr(0, equals));
+    if (name.empty() || name.front() == '-') {
+      return absl::InvalidArgumentError(absl::StrCat("bad flag syntax: ", args[i]));
+    }
     std::optional<std::string> value;
     if (equals != absl::string_view::npos) value = std::string(word.substr(equals + 1));
 
