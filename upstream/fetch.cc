@@ -2,6 +2,7 @@
 
 #include <curl/curl.h>
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,9 @@ namespace {
 
 constexpr long kConnectTimeoutSeconds = 20;
 constexpr long kRedirectsMax = 5;
+// Less is no transfer that will ever end.
+constexpr long kBytesASecondMin = 1000;
+constexpr int64_t kErrorPageBytesMax = int64_t{64} << 10;
 
 // One transfer, as curl's callbacks see it.
 struct Transfer {
@@ -24,6 +28,7 @@ struct Transfer {
   std::stop_token stop;
   CURL* handle = nullptr;
   int64_t taken_bytes = 0;
+  int64_t error_page_bytes = 0;
   absl::Status status;  // Why we broke it off ourselves.
 };
 
@@ -31,8 +36,11 @@ size_t TakeBytes(char* data, size_t /*one*/, size_t size, void* context) {
   auto& transfer = *static_cast<Transfer*>(context);
   long code = 0;
   curl_easy_getinfo(transfer.handle, CURLINFO_RESPONSE_CODE, &code);
-  // The text of an error page is nobody's file.
-  if (code >= 300) return size;
+  // The text of an error page is nobody's file; one that is long is not waited for.
+  if (code >= 300) {
+    transfer.error_page_bytes += static_cast<int64_t>(size);
+    return transfer.error_page_bytes > kErrorPageBytesMax ? 0 : size;
+  }
   transfer.taken_bytes += static_cast<int64_t>(size);
   if (transfer.taken_bytes > transfer.request->bytes_max) {
     transfer.status = MakeError(
@@ -60,9 +68,11 @@ void SetOptions(CURL* handle, Transfer& transfer) {
   curl_easy_setopt(handle, CURLOPT_PROXY, request.proxy.c_str());
   curl_easy_setopt(handle, CURLOPT_NOPROXY, "");
   curl_easy_setopt(handle, CURLOPT_CONNECTTIMEOUT, kConnectTimeoutSeconds);
-  curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(handle, CURLOPT_LOW_SPEED_LIMIT, kBytesASecondMin);
+  // 0 would be no limit.
+  const int64_t stall_seconds = absl::ToInt64Seconds(request.stall_timeout);
   curl_easy_setopt(handle, CURLOPT_LOW_SPEED_TIME,
-                   static_cast<long>(absl::ToInt64Seconds(request.stall_timeout)));
+                   static_cast<long>(std::max<int64_t>(1, stall_seconds)));
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(handle, CURLOPT_USERAGENT, "sluice");
   if (request.offset > 0) {
@@ -77,7 +87,7 @@ void SetOptions(CURL* handle, Transfer& transfer) {
 
 // What curl and the server say together.
 absl::Status Judge(CURLcode result, const Transfer& transfer) {
-  const std::string context = absl::StrCat("fetching ", transfer.request->url);
+  const std::string context = absl::StrCat("fetching ", WithoutCredentials(transfer.request->url));
   if (!transfer.status.ok()) return Annotate(transfer.status, context);
   if (transfer.stop.stop_requested()) return MakeError(v1::REASON_CANCELLED, context);
   long code = 0;
@@ -85,9 +95,10 @@ absl::Status Judge(CURLcode result, const Transfer& transfer) {
   long proxy_code = 0;
   curl_easy_getinfo(transfer.handle, CURLINFO_HTTP_CONNECTCODE, &proxy_code);
   if (code == 407 || proxy_code == 407) {
-    return MakeError(v1::REASON_PROXY_AUTH,
-                     absl::StrCat(context, ": the proxy ", transfer.request->proxy,
-                                  " answered 407, credentials rejected"));
+    return MakeError(
+        v1::REASON_PROXY_AUTH,
+        absl::StrCat(context, ": the proxy ", WithoutCredentials(transfer.request->proxy),
+                     " answered 407, credentials rejected"));
   }
   if (result == CURLE_COULDNT_RESOLVE_PROXY || (proxy_code >= 400)) {
     return MakeError(v1::REASON_PROXY_OTHER,
@@ -96,7 +107,8 @@ absl::Status Judge(CURLcode result, const Transfer& transfer) {
   if (code == 404 || code == 410 || result == CURLE_FILE_COULDNT_READ_FILE) {
     return absl::NotFoundError(absl::StrCat(context, ": there is no such file"));
   }
-  if (result != CURLE_OK) {
+  const bool cut_error_page = transfer.error_page_bytes > kErrorPageBytesMax;
+  if (result != CURLE_OK && !cut_error_page) {
     return MakeError(v1::REASON_SOURCE_UNAVAILABLE,
                      absl::StrCat(context, ": ", curl_easy_strerror(result)));
   }
@@ -109,6 +121,15 @@ absl::Status Judge(CURLcode result, const Transfer& transfer) {
 }
 
 }  // namespace
+
+std::string WithoutCredentials(absl::string_view url) {
+  const size_t scheme = url.find("://");
+  const size_t host = scheme == absl::string_view::npos ? 0 : scheme + 3;
+  const size_t end = std::min(url.find('/', host), url.size());
+  const size_t at = url.substr(0, end).rfind('@');
+  if (at == absl::string_view::npos || at < host) return std::string(url);
+  return absl::StrCat(url.substr(0, host), url.substr(at + 1));
+}
 
 struct CurlFetcher::Handles {
   Mutex mutex;
@@ -137,7 +158,7 @@ absl::Status CurlFetcher::Fetch(const FetchRequest& request,
   }
   if (handle == nullptr) handle = curl_easy_init();
   if (handle == nullptr) return absl::ResourceExhaustedError("no handle for a transfer");
-  Transfer transfer{&request, &sink, std::move(stop), handle, 0, absl::OkStatus()};
+  Transfer transfer{&request, &sink, std::move(stop), handle, 0, 0, absl::OkStatus()};
   SetOptions(handle, transfer);
   const CURLcode result = curl_easy_perform(handle);
   const absl::Status status = Judge(result, transfer);

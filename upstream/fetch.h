@@ -22,9 +22,12 @@ struct FetchRequest {
   // First byte wanted.
   int64_t offset = 0;
   std::string proxy;  // "http://host:port"; empty: none.
-  // Broken off when nothing comes for this long.
+  // Broken off when hardly anything comes for this long (under 1,000 bytes a second); at least 1 s.
   absl::Duration stall_timeout = absl::Seconds(30);
 };
+
+// A URL as it may be shown: without user and password.
+std::string WithoutCredentials(absl::string_view url);
 
 class Fetcher {
  public:

@@ -10,6 +10,7 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -58,7 +59,8 @@ using SignedBy = std::map<std::pair<std::string, std::string>, std::string>;
 // deb [signed-by=/path arch=amd64] URI SUITE COMPONENT...
 void ReadOneLine(const std::filesystem::path& path, SignedBy& keys) {
   for (absl::string_view line : absl::StrSplit(ReadFile(path), '\n')) {
-    if (!absl::ConsumePrefix(&line, "deb ")) continue;
+    line = absl::StripAsciiWhitespace(line);
+    if (!absl::ConsumePrefix(&line, "deb ") && !absl::ConsumePrefix(&line, "deb\t")) continue;
     std::string signed_by;
     const size_t open = line.find('[');
     const size_t close = line.find(']');
@@ -69,7 +71,8 @@ void ReadOneLine(const std::filesystem::path& path, SignedBy& keys) {
       }
       line.remove_prefix(close + 1);
     }
-    const std::vector<std::string> words = absl::StrSplit(line, ' ', absl::SkipEmpty());
+    const std::vector<std::string> words =
+        absl::StrSplit(line, absl::ByAnyChar(" \t"), absl::SkipEmpty());
     if (words.size() >= 2) keys[{WithoutSlash(words[0]), words[1]}] = signed_by;
   }
 }
@@ -77,6 +80,12 @@ void ReadOneLine(const std::filesystem::path& path, SignedBy& keys) {
 absl::Status ReadDeb822(const std::filesystem::path& path, SignedBy& keys) {
   const std::string text = ReadFile(path);
   return ForEachStanza(text, path.string(), [&](const Stanza& stanza) {
+    // What apt does not read must not say who signs.
+    const std::string enabled = absl::AsciiStrToLower(stanza.Get("Enabled"));
+    if (enabled == "no" || enabled == "false" || enabled == "0") return absl::OkStatus();
+    const std::vector<absl::string_view> types =
+        absl::StrSplit(stanza.Get("Types"), absl::ByAnyChar(" \n\t"), absl::SkipWhitespace());
+    if (std::find(types.begin(), types.end(), "deb") == types.end()) return absl::OkStatus();
     for (const absl::string_view uri :
          absl::StrSplit(stanza.Get("URIs"), absl::ByAnyChar(" \n"), absl::SkipWhitespace())) {
       for (const absl::string_view suite :

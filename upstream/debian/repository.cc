@@ -93,38 +93,40 @@ absl::StatusOr<std::string> Repository::FetchCapped(const std::string& url, int6
 
 absl::StatusOr<std::string> Repository::FetchRelease(Snapshot& snapshot, std::stop_token stop) {
   const std::string base = absl::StrCat(config_.uri, "/dists/", config_.suite);
+  const std::string shown = WithoutCredentials(base);
   const absl::StatusOr<std::string> signed_text =
       FetchCapped(base + "/InRelease", kReleaseBytesMax, snapshot, stop);
   if (signed_text.ok()) {
-    return VerifyClearSigned(*signed_text, config_.keyring, base + "/InRelease");
+    return VerifyClearSigned(*signed_text, config_.keyring, shown + "/InRelease");
   }
   if (!absl::IsNotFound(signed_text.status())) return signed_text.status();
   absl::StatusOr<std::string> text =
       FetchCapped(base + "/Release", kReleaseBytesMax, snapshot, stop);
   if (absl::IsNotFound(text.status())) {
     return MakeError(v1::REASON_SOURCE_UNAVAILABLE,
-                     absl::StrCat("there is neither InRelease nor Release in ", base));
+                     absl::StrCat("there is neither InRelease nor Release in ", shown));
   }
   RETURN_IF_ERROR(text.status());
   const absl::StatusOr<std::string> signature =
       FetchCapped(base + "/Release.gpg", kSignatureBytesMax, snapshot, stop);
   if (absl::IsNotFound(signature.status())) {
-    return MakeError(v1::REASON_SOURCE_SIGNATURE, absl::StrCat(base, "/Release is not signed"));
+    return MakeError(v1::REASON_SOURCE_SIGNATURE, absl::StrCat(shown, "/Release is not signed"));
   }
   RETURN_IF_ERROR(signature.status());
-  return VerifyDetached(*text, *signature, config_.keyring, base + "/Release");
+  return VerifyDetached(*text, *signature, config_.keyring, shown + "/Release");
 }
 
 absl::Status Repository::CheckRelease(const Release& release) const {
   if (config_.suite != release.suite && config_.suite != release.codename) {
-    return Mismatch(config_.uri,
+    return Mismatch(WithoutCredentials(config_.uri),
                     absl::StrCat("was asked for suite ", config_.suite, " and signs suite ",
                                  release.suite, ", codename ", release.codename));
   }
   if (clock_.Now() > release.valid_until) {
-    return MakeError(v1::REASON_SOURCE_EXPIRED,
-                     absl::StrCat("the Release of ", config_.suite, " at ", config_.uri,
-                                  " was valid until ", absl::FormatTime(release.valid_until)));
+    return MakeError(
+        v1::REASON_SOURCE_EXPIRED,
+        absl::StrCat("the Release of ", config_.suite, " at ", WithoutCredentials(config_.uri),
+                     " was valid until ", absl::FormatTime(release.valid_until)));
   }
   return absl::OkStatus();
 }
@@ -133,7 +135,8 @@ absl::StatusOr<std::string> Repository::ReadIndex(const std::string& path, bool 
                                                   Snapshot& snapshot, std::stop_token stop) {
   const std::map<std::string, IndexEntry>& indexes = snapshot.release.indexes;
   const auto plain = indexes.find(path);
-  absl::Status missing = Mismatch(config_.uri, absl::StrCat("lists no index ", path));
+  absl::Status missing =
+      Mismatch(WithoutCredentials(config_.uri), absl::StrCat("lists no index ", path));
   for (const char* packing : kPackings) {
     const auto entry = indexes.find(path + packing);
     if (entry == indexes.end()) continue;

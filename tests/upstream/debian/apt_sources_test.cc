@@ -46,9 +46,10 @@ class AptSourcesTest : public ::testing::Test {
 };
 
 TEST_F(AptSourcesTest, ReadsALineWithItsOptions) {
-  Write("sources.list",
-        "# deb http://archive.test/off stable main\n"
-        "deb [arch=amd64 signed-by=/keys/a.gpg] http://archive.test/debian/ stable main extra\n");
+  Write(
+      "sources.list",
+      "# deb http://archive.test/off stable main\n"
+      " deb\t[arch=amd64 signed-by=/keys/a.gpg]\thttp://archive.test/debian/ stable main extra\n");
   const RepositoryConfig config = ReadOne();
   EXPECT_EQ(config.uri, "http://archive.test/debian");
   EXPECT_EQ(config.suite, "stable");
@@ -63,7 +64,10 @@ TEST_F(AptSourcesTest, ReadsADeb822FileAndNotWhatIsDisabled) {
         "Types: deb\nURIs: http://archive.test/debian\nSuites: stable stable-updates\n"
         "Components: main\nArchitectures: amd64\nSigned-By: /keys/a.gpg\n\n"
         "Types: deb\nEnabled: no\nURIs: http://archive.test/off\nSuites: stable\n"
-        "Components: main\n");
+        "Components: main\n\n"
+        "Types: deb\nEnabled: no\nURIs: http://archive.test/debian\nSuites: stable-updates\n"
+        "Components: main\nSigned-By: /keys/old.gpg\n");
+  Write("sources.list", "deb-src http://archive.test/debian stable main\n");
   const absl::StatusOr<AptSources> sources = Read();
   ASSERT_TRUE(sources.ok()) << sources.status();
   ASSERT_THAT(sources->repositories, SizeIs(2));

@@ -274,6 +274,39 @@ TEST_F(HttpImportTest, BreaksOffAnEndlessAnswer) {
   ExpectRefused("SOURCE_MISMATCH", "more than the 4194304 bytes");
 }
 
+TEST_F(HttpImportTest, BreaksOffAnEndlessErrorPage) {
+  origin_->Set("/dists/stable-security/InRelease", HttpOrigin::Endless(500));
+  ExpectRefused("SOURCE_UNAVAILABLE", "answered 500");
+  for (const char* packing : {".xz", ".gz", ""}) {
+    origin_->Set(IndexPath(architecture_, packing), HttpOrigin::Endless(404));
+  }
+  origin_->Set("/dists/stable-security/InRelease",
+               HttpOrigin::Body(ReadFile(dists() + "/InRelease")));
+  ExpectRefused("SOURCE_UNAVAILABLE", "there is no such file");
+  origin_->Reset();
+  ExpectImported(2);
+}
+
+TEST(WithoutCredentialsTest, LeavesNothingThatIsSecret) {
+  EXPECT_EQ(WithoutCredentials("http://ann:secret@proxy.test:3128"), "http://proxy.test:3128");
+  EXPECT_EQ(WithoutCredentials("https://a:b@c@host/debian/@x"), "https://host/debian/@x");
+  EXPECT_EQ(WithoutCredentials("http://host/a@b"), "http://host/a@b");
+  EXPECT_EQ(WithoutCredentials("file:/srv/debian"), "file:/srv/debian");
+}
+
+TEST_F(HttpImportTest, ShowsNoPassword) {
+  config_.set_proxy(absl::StrReplaceAll(origin_->url(), {{"http://", "http://bob:topsecret@"}}));
+  config_.set_uri("http://ann:topsecret@archive.invalid");
+  origin_->DemandCredentials();
+  ExpectRefused("PROXY_AUTH", "answered 407");
+  EXPECT_THAT(Import().DebugString(), Not(HasSubstr("topsecret")));
+  // With the right ones it gets through.
+  config_.set_proxy(absl::StrReplaceAll(origin_->url(), {{"http://", "http://ann:secret@"}}));
+  ExpectImported(2);
+  config_.set_suite("unheard-of");
+  EXPECT_THAT(Import().DebugString(), Not(HasSubstr("topsecret")));
+}
+
 TEST_F(HttpImportTest, BreaksOffASilentOne) {
   origin_->Set("/dists/stable-security/InRelease", HttpOrigin::Silence());
   CurlFetcher fetcher;

@@ -148,9 +148,9 @@ HttpOrigin::Answer HttpOrigin::CutShort(const std::string& body, size_t said_byt
   };
 }
 
-HttpOrigin::Answer HttpOrigin::Endless() {
-  return [](int connection) {
-    Send(connection, Head(200, ""));
+HttpOrigin::Answer HttpOrigin::Endless(int code) {
+  return [code](int connection) {
+    Send(connection, Head(code, ""));
     const std::string piece(1 << 16, 'x');
     while (Send(connection, piece)) {
     }

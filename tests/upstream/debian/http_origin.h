@@ -42,7 +42,7 @@ class HttpOrigin {
   // Says that more is coming than then comes.
   static Answer CutShort(const std::string& body, size_t said_bytes);
   // Never ends, as fast as it can.
-  static Answer Endless();
+  static Answer Endless(int code = 200);
   // Sends nothing, and holds the connection until the caller gives up.
   static Answer Silence();
 
