@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "common/errors.h"
+#include "common/release.h"
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
 #include "storage/catalog_commit.h"
@@ -21,6 +22,15 @@ absl::StatusOr<stored::v1::StoreState> ReadState(const OrderedStore& store) {
     return absl::NotFoundError("the store is empty; init makes one");
   }
   return state;
+}
+
+absl::Status CheckFormat(const stored::v1::StoreState& state) {
+  if (state.format() <= kStoreFormat) return absl::OkStatus();
+  return MakeError(
+      v1::REASON_STORE_TOO_NEW,
+      absl::StrCat("the store has format ", state.format(), ", written by release ",
+                   state.written_by().empty() ? "?" : state.written_by(), "; this is release ",
+                   Release(), ", which knows formats up to ", kStoreFormat));
 }
 
 AnchorState AnchorOf(const stored::v1::StoreState& state) {
@@ -71,14 +81,16 @@ absl::Status CompareWithAnchor(const AnchorState& store, const AnchorState& anch
 
 }  // namespace
 
-absl::Status Catalog::Create(OrderedStore& store, Anchor& anchor, const Uuid& node_id,
-                             Clock& clock) {
+absl::Status Catalog::Create(OrderedStore& store, Anchor& anchor, const Uuid& node_id, Clock& clock,
+                             v1::NodeMode mode) {
   const absl::StatusOr<stored::v1::StoreState> present = ReadState(store);
   if (present.ok()) return absl::AlreadyExistsError("the store already belongs to a node");
   if (!absl::IsNotFound(present.status())) return present.status();
   stored::v1::StoreState state;
   state.set_node_id(node_id.bytes());
+  state.set_mode(mode);
   state.set_format(kStoreFormat);
+  state.set_written_by(std::string(Release()));
   *state.mutable_created_at() =
       google::protobuf::util::TimeUtil::SecondsToTimestamp(absl::ToUnixSeconds(clock.Now()));
   DrawEpoch(clock, 0, state);
@@ -87,11 +99,8 @@ absl::Status Catalog::Create(OrderedStore& store, Anchor& anchor, const Uuid& no
 
 absl::StatusOr<std::unique_ptr<Catalog>> Catalog::Open(OrderedStore& store, Anchor& anchor) {
   ASSIGN_OR_RETURN(stored::v1::StoreState state, ReadState(store));
-  if (state.format() > kStoreFormat) {
-    return MakeError(v1::REASON_STORE_TOO_NEW,
-                     absl::StrCat("the store has format ", state.format(),
-                                  ", this release knows up to ", kStoreFormat));
-  }
+  RETURN_IF_ERROR(CheckFormat(state));
+  state.set_written_by(std::string(Release()));
   ASSIGN_OR_RETURN(const std::optional<AnchorState> witness, anchor.Read());
   if (!witness.has_value()) {
     return MakeError(v1::REASON_STORE_BEHIND_ANCHOR, "the store has no anchor");
@@ -102,8 +111,11 @@ absl::StatusOr<std::unique_ptr<Catalog>> Catalog::Open(OrderedStore& store, Anch
   return std::unique_ptr<Catalog>(new Catalog(store, anchor, std::move(state)));
 }
 
-absl::Status Catalog::BeginEpoch(OrderedStore& store, Anchor& anchor, Clock& clock) {
+absl::Status Catalog::BeginEpoch(OrderedStore& store, Anchor& anchor, Clock& clock,
+                                 v1::NodeMode mode) {
   ASSIGN_OR_RETURN(stored::v1::StoreState state, ReadState(store));
+  RETURN_IF_ERROR(CheckFormat(state));
+  if (mode != v1::NODE_MODE_UNSPECIFIED) state.set_mode(mode);
   uint64_t counter = state.epoch().counter();
   const absl::StatusOr<std::optional<AnchorState>> witness = anchor.Read();
   if (witness.ok() && witness->has_value()) counter = std::max(counter, (*witness)->epoch_counter);
@@ -116,6 +128,7 @@ Catalog::Catalog(OrderedStore& store, Anchor& anchor, stored::v1::StoreState sta
       anchor_(anchor),
       node_id_(Uuid::FromBytes(state.node_id()).value_or(Uuid())),
       epoch_(state.epoch()),
+      mode_(state.mode()),
       state_(std::move(state)),
       durable_head_(state_.head_seq()) {}
 

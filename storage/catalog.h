@@ -23,6 +23,7 @@
 #include "common/uuid.h"
 #include "sluice/stored/v1/stored.pb.h"
 #include "sluice/v1/record.pb.h"
+#include "sluice/v1/tree.pb.h"
 #include "storage/anchor.h"
 #include "storage/catalog_change.h"
 #include "storage/fingerprint.h"
@@ -158,10 +159,10 @@ class CatalogReader {
 // The catalog of one node.
 class Catalog {
  public:
-  // Writes the first state of a new store: node id, a new epoch (counter: the larger of the clock's
-  // seconds and `counter_after` + 1). Errors: ALREADY_EXISTS the store holds a state.
-  static absl::Status Create(OrderedStore& store, Anchor& anchor, const Uuid& node_id,
-                             Clock& clock);
+  // Writes the first state of a new store: node id, its place in the tree, a new epoch. Errors:
+  // ALREADY_EXISTS the store holds a state.
+  static absl::Status Create(OrderedStore& store, Anchor& anchor, const Uuid& node_id, Clock& clock,
+                             v1::NodeMode mode = v1::NODE_MODE_UNSPECIFIED);
 
   // Opens a store and compares it with its anchor.
   //
@@ -171,9 +172,11 @@ class Catalog {
   //   FAILED_PRECONDITION STORE_TOO_NEW  written by a newer release.
   static absl::StatusOr<std::unique_ptr<Catalog>> Open(OrderedStore& store, Anchor& anchor);
 
-  // Begins a new history on a store found behind its anchor, or restored: a new epoch with a larger
-  // counter.
-  static absl::Status BeginEpoch(OrderedStore& store, Anchor& anchor, Clock& clock);
+  // Begins a new history on a store found behind its anchor, restored, or promoted: a new epoch
+  // with a larger counter (the clock's seconds, if those are). `mode`: the node's place from now
+  // on; unspecified: as it was.
+  static absl::Status BeginEpoch(OrderedStore& store, Anchor& anchor, Clock& clock,
+                                 v1::NodeMode mode = v1::NODE_MODE_UNSPECIFIED);
 
   CatalogReader Read() const;
 
@@ -185,6 +188,8 @@ class Catalog {
 
   const Uuid& node_id() const { return node_id_; }
   const v1::Epoch& epoch() const { return epoch_; }
+  // Unspecified in a store that an early release made.
+  v1::NodeMode mode() const { return mode_; }
   uint64_t durable_head() const;
 
   // Calls `wake` after every commit, from the committing thread; it must not block or commit.
@@ -200,6 +205,7 @@ class Catalog {
   Anchor& anchor_;
   const Uuid node_id_;
   const v1::Epoch epoch_;
+  const v1::NodeMode mode_;
   std::atomic<int64_t> commit_began_nanos_ = 0;  // Since 1970; 0: none is under way.
   Mutex commit_mutex_;                           // Held during a whole commit: the single writer.
   stored::v1::StoreState state_ ABSL_GUARDED_BY(commit_mutex_);

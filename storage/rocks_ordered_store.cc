@@ -25,8 +25,9 @@ constexpr size_t kInfoLogsKept = 3;
 rocksdb::Slice ToSlice(absl::string_view text) { return {text.data(), text.size()}; }
 absl::string_view FromSlice(rocksdb::Slice slice) { return {slice.data(), slice.size()}; }
 
-rocksdb::DBOptions DatabaseOptions(bool create) {
+rocksdb::DBOptions DatabaseOptions(bool create, rocksdb::Env* env) {
   rocksdb::DBOptions options;
+  options.env = env;
   options.create_if_missing = create;
   options.create_missing_column_families = create;
   options.error_if_exists = create;
@@ -121,8 +122,9 @@ class RocksOrderedStore::RocksView : public OrderedView {
 };
 
 absl::StatusOr<std::unique_ptr<RocksOrderedStore>> RocksOrderedStore::OpenDatabase(
-    absl::string_view directory, bool create) {
+    absl::string_view directory, How how, rocksdb::Env* env) {
   const std::string path(directory);
+  const bool create = how == How::kCreate;
   const std::shared_ptr<rocksdb::Cache> cache = rocksdb::NewLRUCache(kBlockCacheBytes);
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (int i = 0; i < kFamilyCount; ++i) {
@@ -134,8 +136,10 @@ absl::StatusOr<std::unique_ptr<RocksOrderedStore>> RocksOrderedStore::OpenDataba
 
   std::vector<rocksdb::ColumnFamilyHandle*> opened;
   rocksdb::DB* db = nullptr;
+  const rocksdb::DBOptions options = DatabaseOptions(create, env);
   const rocksdb::Status status =
-      rocksdb::DB::Open(DatabaseOptions(create), path, families, &opened, &db);
+      how == How::kRead ? rocksdb::DB::OpenForReadOnly(options, path, families, &opened, &db)
+                        : rocksdb::DB::Open(options, path, families, &opened, &db);
   RETURN_IF_ERROR(
       FromRocks(status, absl::StrCat(create ? "making " : "opening ", "the store in ", path)));
   Handles handles{};
@@ -147,20 +151,37 @@ absl::StatusOr<std::unique_ptr<RocksOrderedStore>> RocksOrderedStore::OpenDataba
 
 absl::StatusOr<std::unique_ptr<RocksOrderedStore>> RocksOrderedStore::Create(
     absl::string_view directory) {
-  if (OpenDatabase(directory, false).ok()) {
+  if (OpenDatabase(directory, How::kOpen).ok()) {
     return absl::AlreadyExistsError(absl::StrCat("there is a store in ", directory, " already"));
   }
-  return OpenDatabase(directory, true);
+  return OpenDatabase(directory, How::kCreate);
 }
 
 absl::StatusOr<std::unique_ptr<RocksOrderedStore>> RocksOrderedStore::Open(
     absl::string_view directory) {
-  absl::StatusOr<std::unique_ptr<RocksOrderedStore>> store = OpenDatabase(directory, false);
+  absl::StatusOr<std::unique_ptr<RocksOrderedStore>> store = OpenDatabase(directory, How::kOpen);
   if (absl::IsNotFound(store.status())) {
     return absl::NotFoundError(
         absl::StrCat("there is no store in ", directory, "; run init first"));
   }
   return store;
+}
+
+absl::StatusOr<std::unique_ptr<RocksOrderedStore>> RocksOrderedStore::OpenCopy(
+    absl::string_view directory, rocksdb::Env* env) {
+  return OpenDatabase(directory, How::kRead, env);
+}
+
+int64_t RocksOrderedStore::SizeBytes() const {
+  uint64_t bytes = 0;
+  for (rocksdb::ColumnFamilyHandle* handle : handles_) {
+    for (const std::string& part : {rocksdb::DB::Properties::kTotalSstFilesSize,
+                                    rocksdb::DB::Properties::kCurSizeAllMemTables}) {
+      uint64_t part_bytes = 0;
+      if (db_->GetIntProperty(handle, part, &part_bytes)) bytes += part_bytes;
+    }
+  }
+  return static_cast<int64_t>(bytes);
 }
 
 RocksOrderedStore::RocksOrderedStore(std::unique_ptr<rocksdb::DB> db, Handles handles)

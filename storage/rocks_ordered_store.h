@@ -27,6 +27,17 @@ class RocksOrderedStore : public OrderedStore {
   //   DATA_LOSS STORE_CORRUPT           it is damaged.
   static absl::StatusOr<std::unique_ptr<RocksOrderedStore>> Open(absl::string_view directory);
 
+  // Opens a copy of a store, as one in a backup, for reading only. `env` is where it is; it must
+  // outlive the store. Errors: those of Open.
+  static absl::StatusOr<std::unique_ptr<RocksOrderedStore>> OpenCopy(absl::string_view directory,
+                                                                     rocksdb::Env* env);
+
+  // About what all of it takes on disk.
+  int64_t SizeBytes() const;
+
+  // For those who copy it; nobody else writes to it.
+  rocksdb::DB& database() { return *db_; }
+
   // A view must be gone before the store is.
   std::shared_ptr<const OrderedView> View() const override;
   absl::Status Write(const WriteSet& changes) override;
@@ -38,8 +49,9 @@ class RocksOrderedStore : public OrderedStore {
   using Handles = std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount>;
 
   RocksOrderedStore(std::unique_ptr<rocksdb::DB> db, Handles handles);
+  enum class How { kCreate, kOpen, kRead };
   static absl::StatusOr<std::unique_ptr<RocksOrderedStore>> OpenDatabase(
-      absl::string_view directory, bool create);
+      absl::string_view directory, How how, rocksdb::Env* env = rocksdb::Env::Default());
 
   std::unique_ptr<rocksdb::DB> db_;
   Handles handles_;  // By family.

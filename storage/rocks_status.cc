@@ -27,4 +27,15 @@ absl::Status FromRocks(const rocksdb::Status& status, absl::string_view context)
   return MakeError(v1::REASON_STORE_CORRUPT, message);
 }
 
+absl::Status FromBackup(const rocksdb::Status& status, absl::string_view context) {
+  if (status.ok()) return absl::OkStatus();
+  const std::string text = status.ToString();
+  const std::string message = absl::StrCat(context, ": ", text);
+  if (status.IsNoSpace() || absl::StrContains(text, "No space left")) {
+    return MakeError(v1::REASON_STORE_NO_SPACE, message);
+  }
+  if (absl::StrContains(text, "Permission denied")) return absl::PermissionDeniedError(message);
+  return MakeError(v1::REASON_BACKUP_CORRUPT, message);
+}
+
 }  // namespace sluice

@@ -10,4 +10,8 @@ namespace sluice {
 // `context` says what was being done, as in "opening /var/lib/sluice/db".
 absl::Status FromRocks(const rocksdb::Status& status, absl::string_view context);
 
+// The same for what reads and writes backups: what is not a matter of space or permission is
+// BACKUP_CORRUPT.
+absl::Status FromBackup(const rocksdb::Status& status, absl::string_view context);
+
 }  // namespace sluice

@@ -68,6 +68,46 @@ absl::Status CheckIdentity(const StatePaths& paths, const Uuid& node_id) {
   return *marker == node_id ? absl::OkStatus() : WrongNode(MarkerPath(paths), *marker, node_id);
 }
 
+// Whether a node of mode `is` may be started as one of mode `wanted`.
+absl::Status CheckMode(const StatePaths& paths, v1::NodeMode is, v1::NodeMode wanted) {
+  const bool known = is != v1::NODE_MODE_UNSPECIFIED && wanted != v1::NODE_MODE_UNSPECIFIED;
+  if (!known || (is == v1::NODE_MODE_ROOT) == (wanted == v1::NODE_MODE_ROOT)) {
+    return absl::OkStatus();
+  }
+  return MakeError(
+      v1::REASON_STORE_IDENTITY,
+      is == v1::NODE_MODE_ROOT
+          ? absl::StrCat("state directory ", paths.state_dir,
+                         " is that of the root of a tree; start it with sluice-upstreamd")
+          : absl::StrCat("state directory ", paths.state_dir,
+                         " is that of a node that follows another; start it with "
+                         "sluice-downstreamd, or make it the root with sluice-upstreamd promote"));
+}
+
+// Whether the content directory may be a new node's, or an old one's own again.
+absl::Status CheckContentIsFree(const StatePaths& paths, const Uuid& node_id) {
+  const absl::StatusOr<Uuid> present = ReadId(MarkerPath(paths));
+  if (absl::IsNotFound(present.status()) || (present.ok() && *present == node_id)) {
+    return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(present.status());
+  return WrongNode(MarkerPath(paths), *present, node_id);
+}
+
+absl::Status CheckHoldsNoNode(const StatePaths& paths) {
+  const absl::StatusOr<Uuid> present = ReadId(IdentityPath(paths));
+  if (!present.ok()) return absl::OkStatus();
+  return absl::AlreadyExistsError(absl::StrCat("state directory ", paths.state_dir, " holds node ",
+                                               present->ToString(), " already"));
+}
+
+// The last step of making a node: with the identity file the directory counts as initialised.
+absl::Status WriteIdentity(const StatePaths& paths, const Uuid& node_id) {
+  RETURN_IF_ERROR(FileContentStore::Open(paths.content_dir).status());
+  RETURN_IF_ERROR(WriteSmallFile(MarkerPath(paths), node_id.ToString() + "\n"));
+  return WriteSmallFile(IdentityPath(paths), node_id.ToString() + "\n");
+}
+
 // Makes a directory and those above it.
 absl::Status MakeDirectories(const std::string& path) {
   for (size_t slash = path.find('/', 1); slash != std::string::npos;
@@ -84,13 +124,11 @@ absl::Status NotInitialised(const StatePaths& paths) {
 
 }  // namespace
 
-absl::StatusOr<Uuid> StateDirectory::Init(const StatePaths& paths, Clock& clock) {
+absl::StatusOr<Uuid> StateDirectory::Init(const StatePaths& paths, Clock& clock,
+                                          v1::NodeMode mode) {
   RETURN_IF_ERROR(MakeDirectories(paths.state_dir));
   ASSIGN_OR_RETURN(const File lock, Lock(paths));
-  if (const absl::StatusOr<Uuid> present = ReadId(IdentityPath(paths)); present.ok()) {
-    return absl::AlreadyExistsError(absl::StrCat("state directory ", paths.state_dir,
-                                                 " holds node ", present->ToString(), " already"));
-  }
+  RETURN_IF_ERROR(CheckHoldsNoNode(paths));
   RETURN_IF_ERROR(MakeDirectories(paths.content_dir));
   if (const absl::StatusOr<Uuid> present = ReadId(MarkerPath(paths)); present.ok()) {
     return absl::AlreadyExistsError(absl::StrCat("content directory ", paths.content_dir,
@@ -101,16 +139,14 @@ absl::StatusOr<Uuid> StateDirectory::Init(const StatePaths& paths, Clock& clock)
     ASSIGN_OR_RETURN(const std::unique_ptr<RocksOrderedStore> store,
                      RocksOrderedStore::Create(StorePath(paths)));
     ASSIGN_OR_RETURN(const std::unique_ptr<FileAnchor> anchor, FileAnchor::Open(AnchorPath(paths)));
-    RETURN_IF_ERROR(Catalog::Create(*store, *anchor, node_id, clock));
+    RETURN_IF_ERROR(Catalog::Create(*store, *anchor, node_id, clock, mode));
   }
-  RETURN_IF_ERROR(FileContentStore::Open(paths.content_dir).status());
-  RETURN_IF_ERROR(WriteSmallFile(MarkerPath(paths), node_id.ToString() + "\n"));
-  // Last: with it the directory counts as initialised.
-  RETURN_IF_ERROR(WriteSmallFile(IdentityPath(paths), node_id.ToString() + "\n"));
+  RETURN_IF_ERROR(WriteIdentity(paths, node_id));
   return node_id;
 }
 
-absl::StatusOr<std::unique_ptr<StateDirectory>> StateDirectory::Open(const StatePaths& paths) {
+absl::StatusOr<std::unique_ptr<StateDirectory>> StateDirectory::Open(const StatePaths& paths,
+                                                                     v1::NodeMode mode) {
   if (absl::IsNotFound(ReadId(IdentityPath(paths)).status())) return NotInitialised(paths);
   auto state = std::unique_ptr<StateDirectory>(new StateDirectory(paths));
   ASSIGN_OR_RETURN(state->lock_, Lock(paths));
@@ -120,6 +156,7 @@ absl::StatusOr<std::unique_ptr<StateDirectory>> StateDirectory::Open(const State
       *state->store_, SpaceGuard(paths.state_dir, paths.keep_free_bytes));
   ASSIGN_OR_RETURN(state->catalog_, Catalog::Open(*state->guarded_, *state->anchor_));
   RETURN_IF_ERROR(CheckIdentity(paths, state->catalog_->node_id()));
+  RETURN_IF_ERROR(CheckMode(paths, state->catalog_->mode(), mode));
   ASSIGN_OR_RETURN(state->content_,
                    FileContentStore::Open(paths.content_dir,
                                           SpaceGuard(paths.content_dir, paths.keep_free_bytes)));
@@ -140,6 +177,50 @@ absl::Status StateDirectory::Recover(const StatePaths& paths, Clock& clock) {
                    RocksOrderedStore::Open(StorePath(paths)));
   ASSIGN_OR_RETURN(const std::unique_ptr<FileAnchor> anchor, FileAnchor::Open(AnchorPath(paths)));
   return Catalog::BeginEpoch(*store, *anchor, clock);
+}
+
+absl::StatusOr<StoredBackup> StateDirectory::Restore(const StatePaths& paths,
+                                                     const BackupDirectory& backups, uint32_t id,
+                                                     v1::NodeMode mode, Clock& clock) {
+  RETURN_IF_ERROR(MakeDirectories(paths.state_dir));
+  ASSIGN_OR_RETURN(const File lock, Lock(paths));
+  RETURN_IF_ERROR(CheckHoldsNoNode(paths));
+  ASSIGN_OR_RETURN(StoredBackup backup, backups.Describe(id));
+  ASSIGN_OR_RETURN(const Uuid node_id, Uuid::FromBytes(backup.note.node_id()));
+  RETURN_IF_ERROR(Annotate(CheckMode(paths, backup.note.mode(), mode), "restoring"));
+  RETURN_IF_ERROR(MakeDirectories(paths.content_dir));
+  RETURN_IF_ERROR(CheckContentIsFree(paths, node_id));
+  // A witness of another history than the restored one.
+  if (unlink(AnchorPath(paths).c_str()) != 0 && errno != ENOENT) {
+    return FileError(errno, "removing", AnchorPath(paths));
+  }
+  RETURN_IF_ERROR(backups.Restore(backup.id, StorePath(paths)).status());
+  {
+    ASSIGN_OR_RETURN(const std::unique_ptr<RocksOrderedStore> store,
+                     RocksOrderedStore::Open(StorePath(paths)));
+    ASSIGN_OR_RETURN(const std::unique_ptr<FileAnchor> anchor, FileAnchor::Open(AnchorPath(paths)));
+    RETURN_IF_ERROR(Catalog::BeginEpoch(*store, *anchor, clock));
+  }
+  RETURN_IF_ERROR(WriteIdentity(paths, node_id));
+  return backup;
+}
+
+absl::StatusOr<Promotion> StateDirectory::Promote(const StatePaths& paths, Clock& clock) {
+  bool was_root = false;
+  {
+    ASSIGN_OR_RETURN(const std::unique_ptr<StateDirectory> state, Open(paths));
+    was_root = state->catalog().mode() == v1::NODE_MODE_ROOT;
+    if (was_root && !FollowsAnother(state->catalog().Read())) {
+      return absl::FailedPreconditionError(
+          absl::StrCat("the node in ", paths.state_dir, " is the root of a tree already"));
+    }
+    if (!was_root) {
+      RETURN_IF_ERROR(
+          Catalog::BeginEpoch(*state->store_, *state->anchor_, clock, v1::NODE_MODE_ROOT));
+    }
+  }
+  ASSIGN_OR_RETURN(const std::unique_ptr<StateDirectory> state, Open(paths));
+  return TakeOver(state->catalog());
 }
 
 }  // namespace sluice

@@ -8,9 +8,14 @@
 #include <fstream>
 
 #include "common/errors.h"
+#include "common/release.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "sluice/v1/replication_service.pb.h"
+#include "sluice/v1/sync_service.pb.h"
 #include "storage/payload.h"
+#include "storage/selection.h"
+#include "tests/storage/catalog_invariants.h"
 #include "tests/storage/temporary_directory.h"
 #include "tests/storage/test_catalog.h"
 
@@ -82,6 +87,102 @@ TEST_F(StateDirectoryTest, SaysDataLossWhenTheStoreIsBehindItsAnchorUntilRecover
   ASSERT_TRUE(state.ok()) << state.status();
   EXPECT_NE((*state)->catalog().epoch().epoch_id(), epoch.epoch_id());
   EXPECT_GT((*state)->catalog().epoch().counter(), epoch.counter());
+}
+
+TEST_F(StateDirectoryTest, NamesBothReleasesWhenTheStoreIsOfANewerOne) {
+  ASSERT_TRUE(StateDirectory::Init(paths_, clock_).ok());
+  {
+    const auto state = StateDirectory::Open(paths_);
+    ASSERT_TRUE(state.ok()) << state.status();
+    stored::v1::StoreState newer = *(*state)->catalog().Read().State();
+    newer.set_format(newer.format() + 1);
+    newer.set_written_by("99.1.0");
+    WriteSet write;
+    write.Put(Family::kState, "state", newer.SerializeAsString());
+    ASSERT_TRUE((*state)->store().Write(write).ok());
+  }
+  for (const absl::Status& refused : {OpenStatus(), StateDirectory::Recover(paths_, clock_)}) {
+    EXPECT_EQ(ReasonOf(refused), v1::REASON_STORE_TOO_NEW) << refused;
+    EXPECT_THAT(std::string(refused.message()), HasSubstr("release 99.1.0"));
+    EXPECT_THAT(std::string(refused.message()), HasSubstr(std::string(Release())));
+  }
+}
+
+TEST_F(StateDirectoryTest, StartsInItsPlaceInTheTreeOnly) {
+  ASSERT_TRUE(StateDirectory::Init(paths_, clock_, v1::NODE_MODE_REPLICA).ok());
+  const absl::Status as_root = StateDirectory::Open(paths_, v1::NODE_MODE_ROOT).status();
+  EXPECT_EQ(ReasonOf(as_root), v1::REASON_STORE_IDENTITY);
+  EXPECT_THAT(std::string(as_root.message()), HasSubstr("promote"));
+  EXPECT_TRUE(StateDirectory::Open(paths_, v1::NODE_MODE_REPLICA).ok());
+}
+
+TEST_F(StateDirectoryTest, PromotesAFollowerOnce) {
+  ASSERT_TRUE(StateDirectory::Init(paths_, clock_, v1::NODE_MODE_REPLICA).ok());
+  v1::Epoch epoch;
+  RecordKey lost;
+  {
+    const auto state = StateDirectory::Open(paths_);
+    ASSERT_TRUE(state.ok()) << state.status();
+    Catalog& catalog = (*state)->catalog();
+    epoch = catalog.epoch();
+    CatalogChange change;
+    change.Originate(*PackRevision(MakeRevision({.name = "kept"}), 0));
+    change.Originate(*PackRevision(MakeRevision({.name = "above"}), 0));
+    v1::Cursor cursor;
+    cursor.set_upstream_id(Uuid::Random().bytes());
+    change.SetCursor(cursor);
+    v1::HelloResponse above;
+    above.set_node_id(cursor.upstream_id());
+    change.PutRow(Family::kSettings, kUpstreamHelloSetting, above);
+    change.PutRow(Family::kSessions, "x", v1::Session());
+    const auto committed = catalog.Commit(change);
+    ASSERT_TRUE(committed.ok()) << committed.status();
+    lost = committed->changed.front();
+    CatalogChange keep;
+    keep.Keep(lost);
+    ASSERT_TRUE(catalog.Commit(keep).ok());
+    ASSERT_TRUE(absl::IsNotFound(catalog.Read().GetRecord(lost).status()));
+  }
+  const auto promoted = StateDirectory::Promote(paths_, clock_);
+  ASSERT_TRUE(promoted.ok()) << promoted.status();
+  EXPECT_EQ(promoted->records, 1);
+  {
+    const auto state = StateDirectory::Open(paths_, v1::NODE_MODE_ROOT);
+    ASSERT_TRUE(state.ok()) << state.status();
+    const CatalogReader reader = (*state)->catalog().Read();
+    EXPECT_NE((*state)->catalog().epoch().epoch_id(), epoch.epoch_id());
+    EXPECT_TRUE(reader.GetRecord(lost).ok()) << reader.GetRecord(lost).status();
+    const auto rows = reader.List(v1::RECORD_KIND_REVISION, "", 100);
+    ASSERT_EQ(rows->size(), 2U);
+    for (const RecordColumns& row : *rows) EXPECT_FALSE(row.key.kept());
+    EXPECT_TRUE(reader.ListRows<v1::Session>(Family::kSessions, "", "", 10)->empty());
+    EXPECT_TRUE(reader.ListRows<v1::Cursor>(Family::kCursors, "", "", 10)->empty());
+    EXPECT_TRUE(CheckInvariants(reader).ok()) << CheckInvariants(reader);
+  }
+  EXPECT_TRUE(absl::IsFailedPrecondition(StateDirectory::Promote(paths_, clock_).status()));
+}
+
+// A revision that only this node keeps is older than the current one, and stays so.
+TEST_F(StateDirectoryTest, PromotesNoOldRevisionToTheCurrentOne) {
+  ASSERT_TRUE(StateDirectory::Init(paths_, clock_, v1::NODE_MODE_REPLICA).ok());
+  {
+    const auto state = StateDirectory::Open(paths_);
+    ASSERT_TRUE(state.ok()) << state.status();
+    Catalog& catalog = (*state)->catalog();
+    CatalogChange first;
+    first.Originate(*PackRevision(MakeRevision({.name = "a", .title = "old"}), 0));
+    const RecordKey old = catalog.Commit(first)->changed.front();
+    CatalogChange second;
+    second.Keep(old);
+    second.Originate(*PackRevision(MakeRevision({.name = "a", .title = "new"}), 0));
+    ASSERT_TRUE(catalog.Commit(second).ok());
+  }
+  ASSERT_TRUE(StateDirectory::Promote(paths_, clock_).ok());
+  const auto state = StateDirectory::Open(paths_);
+  ASSERT_TRUE(state.ok()) << state.status();
+  const CatalogReader reader = (*state)->catalog().Read();
+  EXPECT_EQ(reader.Revisions(UpdateIdOf("a"))->size(), 2U);
+  EXPECT_EQ(reader.CurrentRevision(UpdateIdOf("a"))->header.title(), "new");
 }
 
 // A commit holds a record and a cursor that counts it: whatever the moment of the kill, the two
