@@ -28,6 +28,7 @@ namespace {
 
 constexpr int kTimesADayMax = 24;
 constexpr int kKeepFreeMib = 256;
+constexpr int kBallastMib = 128;
 constexpr int kKeepFreeMibMax = 1 << 20;
 constexpr int kRetriesMax = 100;
 constexpr int kParallelTransfersMax = 64;
@@ -255,6 +256,14 @@ void CompleteNode(config::v1::Node& node, Mistakes& mistakes) {
   if (node.keep_free_mib() < 0 || node.keep_free_mib() > kKeepFreeMibMax) {
     mistakes.Add("node.keep_free_mib",
                  absl::StrCat(node.keep_free_mib(), " is not from 0 to ", kKeepFreeMibMax));
+  }
+  if (!node.has_ballast_mib()) node.set_ballast_mib(kBallastMib);
+  if (node.ballast_mib() < 0 || node.ballast_mib() > kKeepFreeMibMax) {
+    mistakes.Add("node.ballast_mib",
+                 absl::StrCat(node.ballast_mib(), " is not from 0 to ", kKeepFreeMibMax));
+  }
+  if (!node.backup_dir().empty() && node.backup_dir().front() != '/') {
+    mistakes.Add("node.backup_dir", "must be an absolute path");
   }
   if (node.log_format().empty()) node.set_log_format("logfmt");
   mistakes.AddIfError("node.log_format", ParseLogFormat(node.log_format()).status());

@@ -159,6 +159,9 @@ constexpr ErrorFacts kFacts[] = {
     {v1::REASON_BACKUP_CORRUPT, StatusCode::kDataLoss, false,
      "a backup cannot be read, or its bytes are damaged",
      "Use another backup; make a new one, and look at the volume of backup_dir."},
+    {v1::REASON_BALLAST_RELEASED, StatusCode::kFailedPrecondition, false,
+     "the ballast, which leaves room to clean up when the volume is full, is not in place",
+     "Make room on the volume of state_dir, then reserve it again: sluice space reserve."},
     {v1::REASON_INTERNAL, StatusCode::kInternal, false, "a fault of the program itself",
      "Report it with the log around this moment."},
 };

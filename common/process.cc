@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -39,7 +40,10 @@ Usage:
   $0 init [--config FILE]      make the state directory of a new node
   $0 recover [--config FILE]   accept a store that lost acknowledged writes (exit code 5):
                                draw a new epoch, so that nodes below compare with it
-  $0 --version
+  $0 restore [--from FOLDER] [--backup N] [--config FILE]
+                               make the node of a backup anew, the newest or number N, in a
+                               state directory that holds none; FOLDER: default is backup_dir
+$1  $0 --version
   $0 --help
 
   --config FILE   default: /etc/sluice/$0.yaml
@@ -50,48 +54,93 @@ Exit codes:
   2  wrong usage
   3  wrong configuration
   4  state directory: not initialised, in use by another process, or another node's;
-     for init: exists already
+     for init and restore: exists already
   5  data loss: the store is damaged or behind its anchor
   6  an address is taken
 )";
 
-enum class Verb { kServe, kCheckConfig, kDumpConfig, kInit, kRecover, kRelease, kHelp };
+constexpr absl::string_view kPromoteHelp =
+    R"(  $0 promote [--config FILE]   make the root of a tree of a node that followed another, as when
+                               its upstream is lost for good
+)";
+
+enum class Verb {
+  kServe,
+  kCheckConfig,
+  kDumpConfig,
+  kInit,
+  kRecover,
+  kRestore,
+  kPromote,
+  kRelease,
+  kHelp
+};
 
 struct Flags {
   Verb verb = Verb::kServe;
   std::string config_file;
+  RestoreChoice restore;
+  bool has_restore_choice = false;
 };
 
-absl::StatusOr<Flags> ParseFlags(int argc, const char* const* argv, absl::string_view name) {
-  Flags flags;
-  flags.config_file = absl::StrCat("/etc/sluice/", name, ".yaml");
-  bool has_verb = false;
-  for (int i = 1; i < argc; ++i) {
-    absl::string_view arg = argv[i];
-    if (absl::ConsumePrefix(&arg, "--config=")) {
-      flags.config_file = std::string(arg);
-    } else if (arg == "--config") {
-      if (++i == argc) return absl::InvalidArgumentError("--config needs a file");
-      flags.config_file = argv[i];
-    } else {
-      const Verb verb = arg == "init"                    ? Verb::kInit
-                        : arg == "recover"               ? Verb::kRecover
-                        : arg == "--check-config"        ? Verb::kCheckConfig
-                        : arg == "--dump-config"         ? Verb::kDumpConfig
-                        : arg == "--version"             ? Verb::kRelease
-                        : arg == "--help" || arg == "-h" ? Verb::kHelp
-                                                         : Verb::kServe;
-      if (verb == Verb::kServe) {
-        return absl::InvalidArgumentError(absl::StrCat("unknown argument \"", arg, "\""));
-      }
-      if (has_verb) {
-        return absl::InvalidArgumentError(absl::StrCat("\"", arg, "\" is one verb too many"));
-      }
-      has_verb = true;
-      flags.verb = verb;
-    }
+Verb VerbOf(absl::string_view arg, bool can_promote) {
+  if (arg == "init") return Verb::kInit;
+  if (arg == "recover") return Verb::kRecover;
+  if (arg == "restore") return Verb::kRestore;
+  if (arg == "promote" && can_promote) return Verb::kPromote;
+  if (arg == "--check-config") return Verb::kCheckConfig;
+  if (arg == "--dump-config") return Verb::kDumpConfig;
+  if (arg == "--version") return Verb::kRelease;
+  if (arg == "--help" || arg == "-h") return Verb::kHelp;
+  return Verb::kServe;
+}
+
+// Takes the value of `flag` from `arg` ("--flag=VALUE") or from the next argument. False when `arg`
+// is another flag.
+absl::StatusOr<bool> TakeFlag(absl::string_view flag, int argc, const char* const* argv, int& i,
+                              std::string& value) {
+  absl::string_view arg = argv[i];
+  if (!absl::ConsumePrefix(&arg, flag) || (!arg.empty() && arg.front() != '=')) return false;
+  value.clear();
+  if (absl::ConsumePrefix(&arg, "=")) {
+    value = std::string(arg);
+  } else if (i + 1 < argc) {
+    value = argv[++i];
   }
-  if (flags.config_file.empty()) return absl::InvalidArgumentError("--config needs a file");
+  if (value.empty()) return absl::InvalidArgumentError(absl::StrCat(flag, " needs a value"));
+  return true;
+}
+
+absl::StatusOr<Flags> ParseFlags(int argc, const char* const* argv, const DaemonLife& life) {
+  Flags flags;
+  flags.config_file = absl::StrCat("/etc/sluice/", life.name, ".yaml");
+  bool has_verb = false;
+  std::string backup;
+  for (int i = 1; i < argc; ++i) {
+    ASSIGN_OR_RETURN(const bool config, TakeFlag("--config", argc, argv, i, flags.config_file));
+    if (config) continue;
+    ASSIGN_OR_RETURN(const bool from, TakeFlag("--from", argc, argv, i, flags.restore.from));
+    ASSIGN_OR_RETURN(const bool number, TakeFlag("--backup", argc, argv, i, backup));
+    flags.has_restore_choice = flags.has_restore_choice || from || number;
+    if (from || number) continue;
+    const Verb verb = VerbOf(argv[i], life.promote != nullptr);
+    if (verb == Verb::kServe) {
+      return absl::InvalidArgumentError(absl::StrCat("unknown argument \"", argv[i], "\""));
+    }
+    if (has_verb) {
+      return absl::InvalidArgumentError(absl::StrCat("\"", argv[i], "\" is one verb too many"));
+    }
+    has_verb = true;
+    flags.verb = verb;
+  }
+  if (flags.has_restore_choice && flags.verb != Verb::kRestore) {
+    return absl::InvalidArgumentError("--from and --backup are for restore alone");
+  }
+  if (!backup.empty() &&
+      (!absl::SimpleAtoi(backup, &flags.restore.backup_id) || flags.restore.backup_id == 0)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--backup needs a number from 1, not \"", backup, "\""));
+  }
   return flags;
 }
 
@@ -299,6 +348,16 @@ int Init(const DaemonLife& life, Log& log) {
   return Report(life, life.init(log));
 }
 
+// What `init` calls taken is an address; here it is the state directory.
+int Restore(const DaemonLife& life, const RestoreChoice& choice) {
+  const absl::StatusOr<std::string> done = life.restore(choice);
+  if (absl::IsAlreadyExists(done.status())) {
+    return Fail(life, ExitCode::kStateDirectory,
+                Annotate(done.status(), "move it aside to restore"));
+  }
+  return Report(life, done);
+}
+
 }  // namespace
 
 ExitCode ExitCodeOf(const absl::Status& status) {
@@ -330,7 +389,7 @@ ExitCode ExitCodeOf(const absl::Status& status) {
 }
 
 int RunDaemonLife(int argc, const char* const* argv, const DaemonLife& life) {
-  const absl::StatusOr<Flags> flags = ParseFlags(argc, argv, life.name);
+  const absl::StatusOr<Flags> flags = ParseFlags(argc, argv, life);
   if (!flags.ok()) {
     std::cerr << life.name << ": " << flags.status().message() << "; see " << life.name
               << " --help\n";
@@ -338,7 +397,9 @@ int RunDaemonLife(int argc, const char* const* argv, const DaemonLife& life) {
   }
   if (flags->verb == Verb::kHelp) {
     std::cout << life.name << ": " << life.summary << "\n"
-              << absl::StrReplaceAll(kHelpText, {{"$0", life.name}});
+              << absl::StrReplaceAll(
+                     absl::StrReplaceAll(kHelpText, {{"$1", life.promote ? kPromoteHelp : ""}}),
+                     {{"$0", life.name}});
     return static_cast<int>(ExitCode::kOk);
   }
   if (flags->verb == Verb::kRelease) {
@@ -364,6 +425,10 @@ int RunDaemonLife(int argc, const char* const* argv, const DaemonLife& life) {
       return Init(life, log);
     case Verb::kRecover:
       return Report(life, life.recover(log));
+    case Verb::kRestore:
+      return Restore(life, flags->restore);
+    case Verb::kPromote:
+      return Report(life, life.promote());
     default:
       return Serve(life, flags->config_file, log);
   }

@@ -6,6 +6,7 @@
 // code.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -65,6 +66,12 @@ class RunningDaemon {
   virtual void Drain(absl::Time deadline) = 0;
 };
 
+// Which backup `restore` takes.
+struct RestoreChoice {
+  std::string from;        // The directory with the backups; empty: the configured one.
+  uint32_t backup_id = 0;  // 0: the newest.
+};
+
 // In what a daemon is itself.
 template <typename Config>
 struct DaemonSpec {
@@ -76,6 +83,13 @@ struct DaemonSpec {
 
   // Draws a new epoch for a store that is behind its anchor. Returns what was done, in words.
   std::function<absl::StatusOr<std::string>(const Config&, Log&)> recover;
+
+  // Makes the state directory from a backup. Returns what was done, in words.
+  std::function<absl::StatusOr<std::string>(const Config&, const RestoreChoice&)> restore;
+
+  // Makes a root of a node that followed another. Returns what was done, in words. Empty: this
+  // daemon is none that a node is promoted to.
+  std::function<absl::StatusOr<std::string>(const Config&)> promote;
 
   // Opens, listens and serves.
   //
@@ -98,6 +112,8 @@ struct DaemonLife {
   std::function<const config::v1::Node&()> node;  // After `read_config`.
   std::function<absl::StatusOr<std::string>(Log&)> init;
   std::function<absl::StatusOr<std::string>(Log&)> recover;
+  std::function<absl::StatusOr<std::string>(const RestoreChoice&)> restore;
+  std::function<absl::StatusOr<std::string>()> promote;
   std::function<absl::StatusOr<std::unique_ptr<RunningDaemon>>(Log&)> start;
   // Reads a changed configuration; the one in force stays what it is on failure, and in everything
   // that only a restart takes over.
@@ -122,6 +138,9 @@ int RunDaemon(int argc, const char* const* argv, const DaemonSpec<Config>& spec)
       [&]() -> const config::v1::Node& { return config.node(); },
       [&](Log& log) { return spec.init(config, log); },
       [&](Log& log) { return spec.recover(config, log); },
+      [&](const RestoreChoice& choice) { return spec.restore(config, choice); },
+      spec.promote ? std::function([&] { return spec.promote(config); })
+                   : std::function<absl::StatusOr<std::string>()>(),
       [&](Log& log) { return spec.start(config, log); },
       [&](absl::string_view text, absl::string_view file_name) -> absl::StatusOr<ConfigDifference> {
         Config changed;

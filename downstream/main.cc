@@ -22,6 +22,7 @@
 #include "google/protobuf/util/time_util.h"
 #include "storage/session_conditions.h"
 #include "upstream/serving_node.h"
+#include "upstream/state_verbs.h"
 
 namespace sluice {
 namespace {
@@ -88,7 +89,7 @@ class DownstreamDaemon : public RunningDaemon {
       const config::v1::DownstreamDaemon& config, Log& log) {
     ASSIGN_OR_RETURN(std::unique_ptr<Monitoring> monitoring, Monitoring::Start(config.node()));
     ASSIGN_OR_RETURN(std::unique_ptr<StateDirectory> state,
-                     StateDirectory::Open(PathsOf(config.node())));
+                     StateDirectory::Open(PathsOf(config.node()), v1::NODE_MODE_REPLICA));
     RETURN_IF_ERROR(SetInitialSubscription(config, state->catalog()));
     ASSIGN_OR_RETURN(
         std::unique_ptr<NodeCertificates> certificates,
@@ -187,9 +188,15 @@ int main(int argc, char** argv) {
       argc, argv,
       {.name = "sluice-downstreamd",
        .summary = "A node of a Sluice tree that follows another and serves those below.",
-       .init = [](const DownstreamDaemon& config,
-                  sluice::Log&) { return sluice::InitState(config.node()); },
+       .init =
+           [](const DownstreamDaemon& config, sluice::Log&) {
+             return sluice::InitState(config.node(), sluice::v1::NODE_MODE_REPLICA);
+           },
        .recover = [](const DownstreamDaemon& config,
                      sluice::Log&) { return sluice::RecoverState(config.node()); },
+       .restore =
+           [](const DownstreamDaemon& config, const sluice::RestoreChoice& choice) {
+             return sluice::RestoreState(config.node(), sluice::v1::NODE_MODE_REPLICA, choice);
+           },
        .start = sluice::DownstreamDaemon::Start});
 }

@@ -9,6 +9,7 @@
 #include "rocksdb/cache.h"
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/options.h"
+#include "rocksdb/sst_file_manager.h"
 #include "rocksdb/table.h"
 #include "rocksdb/write_batch.h"
 #include "storage/rocks_status.h"
@@ -37,6 +38,8 @@ rocksdb::DBOptions DatabaseOptions(bool create, rocksdb::Env* env) {
   options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   options.keep_log_file_num = kInfoLogsKept;
   options.max_background_jobs = 2;
+  // It notices when there is space again after there was none, and goes on by itself.
+  options.sst_file_manager.reset(rocksdb::NewSstFileManager(env));
   options.bytes_per_sync = 1 << 20;
   return options;
 }

@@ -28,6 +28,11 @@ class SpaceGuard {
   // free than is kept; the message has the numbers and the path.
   absl::Status Check(v1::Reason reason, int64_t bytes) const;
 
+  const std::string& path() const { return path_; }
+  int64_t keep_free_bytes() const { return keep_free_bytes_; }
+  // As `Ask` says.
+  int64_t free_bytes() const { return ask_(path_); }
+
  private:
   const std::string path_;
   const int64_t keep_free_bytes_;

@@ -17,6 +17,8 @@ namespace sluice {
 namespace {
 
 constexpr int kDirectoryMode = 0750;
+// The share of `keep_free_bytes` that is kept while the ballast is released.
+constexpr int64_t kKeptWithoutBallast = 4;
 constexpr absl::string_view kContentMarker = ".sluice-content";
 
 std::string IdentityPath(const StatePaths& paths) { return paths.state_dir + "/node.id"; }
@@ -153,22 +155,31 @@ absl::StatusOr<std::unique_ptr<StateDirectory>> StateDirectory::Open(const State
   ASSIGN_OR_RETURN(state->store_, RocksOrderedStore::Open(StorePath(paths)));
   ASSIGN_OR_RETURN(state->anchor_, FileAnchor::Open(AnchorPath(paths)));
   state->guarded_ = std::make_unique<GuardedOrderedStore>(
-      *state->store_, SpaceGuard(paths.state_dir, paths.keep_free_bytes));
+      *state->store_, state->store_space_, state->last_store_space_, state->ballast_);
   ASSIGN_OR_RETURN(state->catalog_, Catalog::Open(*state->guarded_, *state->anchor_));
   RETURN_IF_ERROR(CheckIdentity(paths, state->catalog_->node_id()));
   RETURN_IF_ERROR(CheckMode(paths, state->catalog_->mode(), mode));
   ASSIGN_OR_RETURN(state->content_,
-                   FileContentStore::Open(paths.content_dir,
-                                          SpaceGuard(paths.content_dir, paths.keep_free_bytes)));
+                   FileContentStore::Open(paths.content_dir, state->content_space_));
+  // Where there is no room for it now, there may be later; until then conditions tell.
+  state->ReserveBallast().IgnoreError();
   return state;
 }
 
+StateDirectory::StateDirectory(const StatePaths& paths)
+    : store_space_(paths.state_dir, paths.keep_free_bytes),
+      last_store_space_(paths.state_dir, paths.keep_free_bytes / kKeptWithoutBallast),
+      content_space_(paths.content_dir, paths.keep_free_bytes),
+      ballast_(paths.state_dir + "/ballast", paths.ballast_bytes) {}
+
 absl::Status StateDirectory::CheckSpace() const {
-  RETURN_IF_ERROR(
-      SpaceGuard(paths_.state_dir, paths_.keep_free_bytes).Check(v1::REASON_STORE_NO_SPACE, 0));
-  return SpaceGuard(paths_.content_dir, paths_.keep_free_bytes)
-      .Check(v1::REASON_CONTENT_NO_SPACE, 0);
+  const SpaceGuard& store = ballast_.released() ? last_store_space_ : store_space_;
+  RETURN_IF_ERROR(store.Check(v1::REASON_STORE_NO_SPACE, 0));
+  return content_space_.Check(v1::REASON_CONTENT_NO_SPACE, 0);
 }
+
+absl::Status StateDirectory::ReserveBallast() { return ballast_.Reserve(store_space_); }
+absl::Status StateDirectory::ReleaseBallast() { return ballast_.Release(); }
 
 absl::Status StateDirectory::Recover(const StatePaths& paths, Clock& clock) {
   if (absl::IsNotFound(ReadId(IdentityPath(paths)).status())) return NotInitialised(paths);

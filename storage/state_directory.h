@@ -5,6 +5,7 @@
 //   <dir>/lock       held while a process uses the directory; says which
 //   <dir>/db/        the ordered store
 //   <dir>/anchor     the witness beside it
+//   <dir>/ballast    space to give away in need
 //   <content dir>    the files, with a marker that says whose they are
 #pragma once
 
@@ -20,6 +21,7 @@
 #include "common/file_io.h"
 #include "common/uuid.h"
 #include "storage/backup_directory.h"
+#include "storage/ballast.h"
 #include "storage/catalog.h"
 #include "storage/file_anchor.h"
 #include "storage/file_content_store.h"
@@ -34,6 +36,8 @@ struct StatePaths {
   std::string content_dir;
   // On the volumes of both; nothing is written that would leave less.
   int64_t keep_free_bytes = int64_t{256} << 20;
+  // See storage/ballast.h; 0: none.
+  int64_t ballast_bytes = 0;
 };
 
 class StateDirectory {
@@ -85,11 +89,22 @@ class StateDirectory {
   // Whether something can be written to both. Errors: STORE_NO_SPACE, CONTENT_NO_SPACE.
   absl::Status CheckSpace() const;
 
+  const Ballast& ballast() const { return ballast_; }
+  // As those of Ballast.
+  absl::Status ReserveBallast();
+  absl::Status ReleaseBallast();
+  // On the volume of the store, with the ballast in place and without, and on that of the files.
+  const SpaceGuard& store_space() const { return store_space_; }
+  const SpaceGuard& last_store_space() const { return last_store_space_; }
+  const SpaceGuard& content_space() const { return content_space_; }
+
  private:
-  explicit StateDirectory(StatePaths paths) : paths_(std::move(paths)) {}
+  explicit StateDirectory(const StatePaths& paths);
 
-  const StatePaths paths_;
-
+  const SpaceGuard store_space_;
+  const SpaceGuard last_store_space_;
+  const SpaceGuard content_space_;
+  Ballast ballast_;
   File lock_;
   std::unique_ptr<RocksOrderedStore> store_;
   std::unique_ptr<GuardedOrderedStore> guarded_;

@@ -19,6 +19,7 @@
 #include "upstream/root_status.h"
 #include "upstream/serving_node.h"
 #include "upstream/source_sync.h"
+#include "upstream/state_verbs.h"
 
 namespace sluice {
 namespace {
@@ -47,7 +48,7 @@ class UpstreamDaemon : public RunningDaemon {
       const config::v1::UpstreamDaemon& config, Log& log) {
     ASSIGN_OR_RETURN(std::unique_ptr<Monitoring> monitoring, Monitoring::Start(config.node()));
     ASSIGN_OR_RETURN(std::unique_ptr<StateDirectory> state,
-                     StateDirectory::Open(PathsOf(config.node())));
+                     StateDirectory::Open(PathsOf(config.node()), v1::NODE_MODE_ROOT));
     ASSIGN_OR_RETURN(std::unique_ptr<NodeCertificates> certificates,
                      OpenCertificates(config.node(), NeedsCertificate(config.node()), *state, log));
     auto daemon = std::make_unique<UpstreamDaemon>(config, std::move(monitoring), std::move(state),
@@ -128,9 +129,16 @@ int main(int argc, char** argv) {
       {.name = "sluice-upstreamd",
        .summary =
            "The root of a Sluice tree: imports updates, holds decisions, serves those below.",
-       .init = [](const UpstreamDaemon& config,
-                  sluice::Log&) { return sluice::InitState(config.node()); },
+       .init =
+           [](const UpstreamDaemon& config, sluice::Log&) {
+             return sluice::InitState(config.node(), sluice::v1::NODE_MODE_ROOT);
+           },
        .recover = [](const UpstreamDaemon& config,
                      sluice::Log&) { return sluice::RecoverState(config.node()); },
+       .restore =
+           [](const UpstreamDaemon& config, const sluice::RestoreChoice& choice) {
+             return sluice::RestoreState(config.node(), sluice::v1::NODE_MODE_ROOT, choice);
+           },
+       .promote = [](const UpstreamDaemon& config) { return sluice::PromoteState(config.node()); },
        .start = sluice::UpstreamDaemon::Start});
 }

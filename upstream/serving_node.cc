@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/time/clock.h"
 #include "common/errors.h"
+#include "common/rpc/channelz.h"
 #include "common/rpc/reflection.h"
 #include "common/status.h"
 #include "grpc/health/v1/health.pb.h"
@@ -71,15 +72,22 @@ ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& dem
                     {.upstream_target = options_.upstream_target, .self = options_.self}),
       maintenance_service_(
           state.content(), audit,
-          {.refetch = options_.refetch, .conditions = [this] { return Conditions(); }}) {
+          {.refetch = options_.refetch, .conditions = [this] { return Conditions(); }}),
+      backup_service_(
+          state, audit,
+          {.backup_dir = options_.config.backup_dir(), .node_name = options_.config.name()}),
+      space_service_(state, audit) {
   AddReplicationMethods(replication_, router_);
   AddContentMethods(content_, clock, router_);
   catalog_service_.AddTo(router_);
   policy_service_.AddTo(router_);
   tree_service_.AddTo(router_);
   maintenance_service_.AddTo(router_);
+  backup_service_.AddTo(router_);
+  space_service_.AddTo(router_);
   health_.AddTo(router_);
   AddReflection(router_);
+  AddChannelz(router_);
   commit_watch_ =
       state.catalog().Watch([&monitoring = *options_.monitoring](const CommitOutcome& outcome) {
         monitoring.CountCommit(outcome.took);
@@ -201,8 +209,8 @@ std::vector<v1::Condition> ServingNode::Conditions() const {
                                          config_problem_.message(), config_problem_at_));
     }
   }
-  if (const absl::Status space = state_.CheckSpace(); !space.ok()) {
-    conditions.push_back(MakeCondition(ReasonOf(space), space.message(), absl::Now()));
+  for (v1::Condition& condition : space_service_.Conditions()) {
+    conditions.push_back(std::move(condition));
   }
   if (options_.certificates != nullptr) {
     for (v1::Condition& condition : options_.certificates->Conditions()) {
@@ -278,24 +286,6 @@ absl::StatusOr<std::unique_ptr<NodeCertificates>> OpenCertificates(const config:
   ASSIGN_OR_RETURN(const stored::v1::StoreState own, state.catalog().Read().State());
   ASSIGN_OR_RETURN(const Uuid id, Uuid::FromBytes(own.node_id()));
   return NodeCertificates::Open(config.certificates_dir(), id.ToString(), log);
-}
-
-StatePaths PathsOf(const config::v1::Node& config) {
-  constexpr int64_t kMebibyte = int64_t{1} << 20;
-  return {config.state_dir(), config.content_dir(), config.keep_free_mib() * kMebibyte};
-}
-
-absl::StatusOr<std::string> InitState(const config::v1::Node& config) {
-  SystemClock clock;
-  ASSIGN_OR_RETURN(const Uuid node, StateDirectory::Init(PathsOf(config), clock));
-  RETURN_IF_ERROR(CertificateDirectory::Make(config.certificates_dir()));
-  return absl::StrCat("made node ", node.ToString(), " in ", config.state_dir());
-}
-
-absl::StatusOr<std::string> RecoverState(const config::v1::Node& config) {
-  SystemClock clock;
-  RETURN_IF_ERROR(StateDirectory::Recover(PathsOf(config), clock));
-  return absl::StrCat("began a new epoch in ", config.state_dir());
 }
 
 }  // namespace sluice

@@ -24,6 +24,7 @@
 #include "sluice/config/v1/daemon.pb.h"
 #include "storage/state_directory.h"
 #include "upstream/audit.h"
+#include "upstream/backup_service.h"
 #include "upstream/catalog_service.h"
 #include "upstream/content_demand.h"
 #include "upstream/content_server.h"
@@ -33,6 +34,7 @@
 #include "upstream/node_certificates.h"
 #include "upstream/policy_service.h"
 #include "upstream/replication_server.h"
+#include "upstream/space_service.h"
 #include "upstream/tree_service.h"
 
 namespace sluice {
@@ -101,6 +103,8 @@ class ServingNode {
   PolicyService policy_service_;
   TreeService tree_service_;
   MaintenanceService maintenance_service_;
+  BackupService backup_service_;
+  SpaceService space_service_;
   std::unique_ptr<Server> server_;
 };
 
@@ -108,12 +112,5 @@ class ServingNode {
 absl::StatusOr<std::unique_ptr<NodeCertificates>> OpenCertificates(const config::v1::Node& config,
                                                                    bool needed,
                                                                    StateDirectory& state, Log& log);
-
-// Where the configuration says that a node's state is.
-StatePaths PathsOf(const config::v1::Node& config);
-
-// `init` and `recover` of both daemons: what was done, in words.
-absl::StatusOr<std::string> InitState(const config::v1::Node& config);
-absl::StatusOr<std::string> RecoverState(const config::v1::Node& config);
 
 }  // namespace sluice

@@ -26,6 +26,15 @@ constexpr MethodRoles For(RoleSet roles) { return MethodRoles{roles, false}; }
 
 // Complete by test (tests/common/rpc/method_roles_test.cc).
 constexpr Entry kEntries[] = {
+    // And on Unix sockets only (common/rpc/channelz.h).
+    {"/grpc.channelz.v1.Channelz/GetTopChannels", For(kAdministrators)},
+    {"/grpc.channelz.v1.Channelz/GetServers", For(kAdministrators)},
+    {"/grpc.channelz.v1.Channelz/GetServer", For(kAdministrators)},
+    {"/grpc.channelz.v1.Channelz/GetServerSockets", For(kAdministrators)},
+    {"/grpc.channelz.v1.Channelz/GetChannel", For(kAdministrators)},
+    {"/grpc.channelz.v1.Channelz/GetSubchannel", For(kAdministrators)},
+    {"/grpc.channelz.v1.Channelz/GetSocket", For(kAdministrators)},
+
     {"/grpc.health.v1.Health/Check", kEverybody},
     {"/grpc.health.v1.Health/List", kEverybody},
     {"/grpc.health.v1.Health/Watch", kEverybody},
@@ -48,6 +57,13 @@ constexpr Entry kEntries[] = {
     {"/sluice.v1.MaintenanceService/VerifyAudit", For(kAdministrators)},
     {"/sluice.v1.MaintenanceService/ListConditions", For(kReaders)},
     {"/sluice.v1.MaintenanceService/GetCounters", For(kReaders)},
+    {"/sluice.v1.MaintenanceService/CreateBackup", For(kAdministrators)},
+    {"/sluice.v1.MaintenanceService/ListBackups", For(kReaders)},
+    {"/sluice.v1.MaintenanceService/VerifyBackup", For(kAdministrators)},
+    {"/sluice.v1.MaintenanceService/DeleteBackup", For(kAdministrators)},
+    {"/sluice.v1.MaintenanceService/GetSpace", For(kReaders)},
+    {"/sluice.v1.MaintenanceService/ReleaseBallast", For(kAdministrators)},
+    {"/sluice.v1.MaintenanceService/ReserveBallast", For(kAdministrators)},
 
     {"/sluice.v1.ParityService/Check", For(kReaders)},
     {"/sluice.v1.ParityService/Fix", For(kAdministrators)},

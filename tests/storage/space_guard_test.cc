@@ -43,7 +43,8 @@ TEST_F(SpaceGuardTest, LetsWriteWhereNobodyCanSay) {
 
 TEST_F(SpaceGuardTest, AGuardedStoreReadsOnAndWritesAgainWhenThereIsSpace) {
   MemoryOrderedStore inner;
-  GuardedOrderedStore store(inner, Guard());
+  const Ballast none(directory_.path() + "/ballast", 0);
+  GuardedOrderedStore store(inner, Guard(), Guard(), none);
   WriteSet first;
   first.Put(Family::kSettings, "a", "1");
   ASSERT_TRUE(store.Write(first).ok());

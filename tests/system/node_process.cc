@@ -52,6 +52,11 @@ void NodeProcess::Init() {
   if (words.size() > 2) node_id_ = words[2];
 }
 
+Finished NodeProcess::Offline(const std::vector<std::string>& verb) {
+  WriteFile(config_file(), Config());
+  return RunCommand(Command(verb), kPatience);
+}
+
 void NodeProcess::Start() {
   WriteFile(config_file(), Config());
   std::filesystem::remove(directory_ + "/addresses");

@@ -41,6 +41,9 @@ class NodeProcess {
   // Makes the state directory. ADD_FAILUREs when that fails.
   void Init();
 
+  // Runs one of the daemon's verbs on the state directory, as in {"restore"}.
+  Finished Offline(const std::vector<std::string>& verb);
+
   // Starts the daemon and returns when it serves. ADD_FAILUREs when it does not.
   void Start();
 
@@ -72,6 +75,11 @@ class NodeProcess {
 
   // Takes effect with the next start.
   void set_role_yaml(std::string yaml) { options_.role_yaml = std::move(yaml); }
+  // From the next start on it is the root's daemon that runs here, with `role_yaml`.
+  void BecomeRoot(std::string role_yaml) {
+    options_.is_root = true;
+    options_.role_yaml = std::move(role_yaml);
+  }
   void set_port(int port) { options_.port = port; }
   void set_node_yaml(std::string yaml) { options_.node_yaml = std::move(yaml); }
 
