@@ -57,13 +57,20 @@ std::string DigestOf(const CertificateFiles& files) {
   return hasher.Finish().ToHex();
 }
 
+// Reads the file that `path` leads to.
+absl::StatusOr<std::string> ReadLinked(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path real = std::filesystem::canonical(path, error);
+  return ReadSmallFile(error ? path : real.string());
+}
+
 }  // namespace
 
 absl::StatusOr<CertificateFiles> ReadCertificateFiles(const CertificatePaths& paths) {
   CertificateFiles files;
-  ASSIGN_OR_RETURN(files.key, ReadSmallFile(paths.key));
-  ASSIGN_OR_RETURN(files.certificate, ReadSmallFile(paths.certificate));
-  ASSIGN_OR_RETURN(files.authorities, ReadSmallFile(paths.authorities));
+  ASSIGN_OR_RETURN(files.key, ReadLinked(paths.key));
+  ASSIGN_OR_RETURN(files.certificate, ReadLinked(paths.certificate));
+  ASSIGN_OR_RETURN(files.authorities, ReadLinked(paths.authorities));
   return files;
 }
 
@@ -88,9 +95,10 @@ absl::StatusOr<std::unique_ptr<CertificateDirectory>> CertificateDirectory::Open
   std::unique_ptr<CertificateDirectory> directory(
       new CertificateDirectory(std::move(path), std::move(node_id)));
   RETURN_IF_ERROR(Make(directory->path_));
+  const absl::StatusOr<CertificateFiles> files = ReadCertificateFiles(directory->paths());
+  if (files.ok()) directory->live_set_ = DigestOf(*files);
   const Outcome incoming = directory->Look(now);
   if (incoming.changed) return directory;
-  const absl::StatusOr<CertificateFiles> files = ReadCertificateFiles(directory->paths());
   if (absl::IsNotFound(files.status())) {
     return absl::FailedPreconditionError(absl::StrCat(
         "there is no certificate: put ", kKeyFile, ", ", kCertificateFile, " and ",
@@ -129,6 +137,11 @@ CertificateDirectory::Outcome CertificateDirectory::Look(absl::Time now) {
   }
   const std::string set = DigestOf(*files);
   if (set == refused_set_) return outcome;
+  if (set == live_set_) {
+    outcome.refused = RemoveIncoming();
+    if (!outcome.refused.ok()) refused_set_ = set;
+    return outcome;
+  }
   absl::StatusOr<CheckedCertificate> checked = CheckCertificate(*files, node_id_, now);
   absl::Status status = checked.status();
   if (status.ok()) status = CheckTrustDomain(*checked);
@@ -139,6 +152,7 @@ CertificateDirectory::Outcome CertificateDirectory::Look(absl::Time now) {
     return outcome;
   }
   live_ = *std::move(checked);
+  live_set_ = set;
   outcome.changed = true;
   outcome.refused = RemoveIncoming();
   return outcome;
@@ -172,7 +186,10 @@ absl::Status CertificateDirectory::Publish(const CertificateFiles& files) {
 absl::Status CertificateDirectory::RemoveIncoming() const {
   const CertificatePaths paths = CertificatePaths::In(absl::StrCat(path_, "/", kIncoming));
   for (const std::string& path : {paths.key, paths.certificate, paths.authorities}) {
-    if (unlink(path.c_str()) != 0 && errno != ENOENT) return FileError(errno, "removing", path);
+    // On a read-only volume they stay, and are known by being those in use.
+    if (unlink(path.c_str()) != 0 && errno != ENOENT && errno != EROFS) {
+      return FileError(errno, "removing", path);
+    }
   }
   return absl::OkStatus();
 }

@@ -7,7 +7,8 @@
 //
 // A set in `incoming` is checked, copied to a generation of its own, and `live` is moved to it in
 // one step; after a kill at any moment `live` is the old set or the new one. What fails the check
-// stays where it is, and changes nothing.
+// stays where it is, and changes nothing. `incoming` may also be a read-only volume, as a Secret of
+// Kubernetes is: then what was taken stays there too, and only another set is new.
 #pragma once
 
 #include <memory>
@@ -59,13 +60,14 @@ class CertificateDirectory {
   const std::string path_;
   const std::string node_id_;
   CheckedCertificate live_;
+  std::string live_set_;     // The digest of the files in use.
   std::string refused_set_;  // The digest of the files that were refused last.
 };
 
 // Writes the three files into a folder, the key readable by its owner only.
 absl::Status WriteCertificateFiles(const std::string& folder, const CertificateFiles& files);
 
-// Errors: NOT_FOUND one is missing.
+// Follows links. Errors: NOT_FOUND one is missing.
 absl::StatusOr<CertificateFiles> ReadCertificateFiles(const CertificatePaths& paths);
 
 }  // namespace sluice

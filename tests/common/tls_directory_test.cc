@@ -1,3 +1,5 @@
+#include <sched.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,6 +38,13 @@ class CertificateDirectoryTest : public ::testing::Test {
   std::string LiveKey() { return ReadSmallFile(path_ + "/live/key.pem").value_or("none"); }
   bool HasArrived(const std::string& file) {
     return std::filesystem::exists(path_ + "/incoming/" + file);
+  }
+  int Generations() {
+    int generations = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(path_)) {
+      generations += entry.path().filename().string().rfind("gen-", 0) == 0 ? 1 : 0;
+    }
+    return generations;
   }
 
   const TestAuthority authority_;
@@ -110,11 +119,54 @@ TEST_F(CertificateDirectoryTest, KeepsTwoGenerations) {
     Arrive(authority_.Node());
     ASSERT_TRUE((*directory)->Look(absl::Now()).changed);
   }
-  int generations = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(path_)) {
-    generations += entry.path().filename().string().rfind("gen-", 0) == 0 ? 1 : 0;
+  EXPECT_EQ(Generations(), 2);
+}
+
+// Every look took them again, and made a generation of them.
+TEST_F(CertificateDirectoryTest, TakesFilesThatCannotBeRemovedOnce) {
+  const std::string incoming = path_ + "/incoming";
+  const CertificateFiles first = authority_.Node();
+  Arrive(first);
+  if (unshare(CLONE_NEWNS) != 0 || mount("", "/", "", MS_REC | MS_PRIVATE, nullptr) != 0) {
+    GTEST_SKIP() << "only root can make the folder read-only";
   }
-  EXPECT_EQ(generations, 2);
+  ASSERT_EQ(mount(incoming.c_str(), incoming.c_str(), "", MS_BIND, nullptr), 0);
+  const auto set_read_only = [&](unsigned long read_only) {
+    const unsigned long flags = MS_REMOUNT | MS_BIND | read_only;
+    ASSERT_EQ(mount("", incoming.c_str(), "", flags, nullptr), 0);
+  };
+  set_read_only(MS_RDONLY);
+  {
+    const auto directory = Open();
+    ASSERT_TRUE(directory.ok()) << directory.status();
+    const auto again = (*directory)->Look(absl::Now());
+    EXPECT_FALSE(again.changed);
+    EXPECT_TRUE(again.refused.ok()) << again.refused;
+    EXPECT_TRUE(Open().ok());
+    EXPECT_EQ(Generations(), 1);
+
+    set_read_only(0);
+    const CertificateFiles next = authority_.Node();
+    Arrive(next);
+    set_read_only(MS_RDONLY);
+    EXPECT_TRUE((*directory)->Look(absl::Now()).changed);
+    EXPECT_EQ(LiveKey(), next.key);
+  }
+  ASSERT_EQ(umount(incoming.c_str()), 0);
+}
+
+// A Secret of Kubernetes is links to a folder that is exchanged as a whole.
+TEST_F(CertificateDirectoryTest, FollowsLinks) {
+  const CertificateFiles files = authority_.Node();
+  const std::string data = path_ + "/incoming/..data";
+  ASSERT_TRUE(WriteCertificateFiles(data, files).ok());
+  for (const std::string file : {"key.pem", "cert.pem", "ca.pem"}) {
+    std::filesystem::create_symlink("..data/" + file, path_ + "/incoming/" + file);
+  }
+  const auto directory = Open();
+  ASSERT_TRUE(directory.ok()) << directory.status();
+  EXPECT_EQ(LiveKey(), files.key);
+  EXPECT_FALSE(HasArrived("key.pem"));
 }
 
 // What a kill between any two steps of publishing leaves.
