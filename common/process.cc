@@ -15,11 +15,9 @@
 #include <thread>
 
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
-#include "absl/strings/strip.h"
+#include "common/daemon_flags.h"
 #include "common/errors.h"
 #include "common/release.h"
 #include "common/supervision.h"
@@ -29,120 +27,6 @@ namespace {
 
 // Beyond `drain_timeout`: for closing the store.
 constexpr absl::Duration kCloseTimeMax = absl::Seconds(10);
-
-constexpr absl::string_view kHelpText = R"(
-Usage:
-  $0 [--config FILE]           serve until SIGTERM or SIGINT; SIGHUP reads the configuration again
-  $0 --check-config [--config FILE]
-                               check the configuration and exit
-  $0 --dump-config [--config FILE]
-                               print the configuration with its defaults and exit
-  $0 init [--config FILE]      make the state directory of a new node
-  $0 recover [--config FILE]   accept a store that lost acknowledged writes (exit code 5):
-                               draw a new epoch, so that nodes below compare with it
-  $0 restore [--from FOLDER] [--backup N] [--config FILE]
-                               make the node of a backup anew, the newest or number N, in a
-                               state directory that holds none; FOLDER: default is backup_dir
-$1  $0 --version
-  $0 --help
-
-  --config FILE   default: /etc/sluice/$0.yaml
-
-Exit codes:
-  0  stopped in order, or done
-  1  failure
-  2  wrong usage
-  3  wrong configuration
-  4  state directory: not initialised, in use by another process, or another node's;
-     for init and restore: exists already
-  5  data loss: the store is damaged or behind its anchor
-  6  an address is taken
-)";
-
-constexpr absl::string_view kPromoteHelp =
-    R"(  $0 promote [--config FILE]   make the root of a tree of a node that followed another, as when
-                               its upstream is lost for good
-)";
-
-enum class Verb {
-  kServe,
-  kCheckConfig,
-  kDumpConfig,
-  kInit,
-  kRecover,
-  kRestore,
-  kPromote,
-  kRelease,
-  kHelp
-};
-
-struct Flags {
-  Verb verb = Verb::kServe;
-  std::string config_file;
-  RestoreChoice restore;
-  bool has_restore_choice = false;
-};
-
-Verb VerbOf(absl::string_view arg, bool can_promote) {
-  if (arg == "init") return Verb::kInit;
-  if (arg == "recover") return Verb::kRecover;
-  if (arg == "restore") return Verb::kRestore;
-  if (arg == "promote" && can_promote) return Verb::kPromote;
-  if (arg == "--check-config") return Verb::kCheckConfig;
-  if (arg == "--dump-config") return Verb::kDumpConfig;
-  if (arg == "--version") return Verb::kRelease;
-  if (arg == "--help" || arg == "-h") return Verb::kHelp;
-  return Verb::kServe;
-}
-
-// Takes the value of `flag` from `arg` ("--flag=VALUE") or from the next argument. False when `arg`
-// is another flag.
-absl::StatusOr<bool> TakeFlag(absl::string_view flag, int argc, const char* const* argv, int& i,
-                              std::string& value) {
-  absl::string_view arg = argv[i];
-  if (!absl::ConsumePrefix(&arg, flag) || (!arg.empty() && arg.front() != '=')) return false;
-  value.clear();
-  if (absl::ConsumePrefix(&arg, "=")) {
-    value = std::string(arg);
-  } else if (i + 1 < argc) {
-    value = argv[++i];
-  }
-  if (value.empty()) return absl::InvalidArgumentError(absl::StrCat(flag, " needs a value"));
-  return true;
-}
-
-absl::StatusOr<Flags> ParseFlags(int argc, const char* const* argv, const DaemonLife& life) {
-  Flags flags;
-  flags.config_file = absl::StrCat("/etc/sluice/", life.name, ".yaml");
-  bool has_verb = false;
-  std::string backup;
-  for (int i = 1; i < argc; ++i) {
-    ASSIGN_OR_RETURN(const bool config, TakeFlag("--config", argc, argv, i, flags.config_file));
-    if (config) continue;
-    ASSIGN_OR_RETURN(const bool from, TakeFlag("--from", argc, argv, i, flags.restore.from));
-    ASSIGN_OR_RETURN(const bool number, TakeFlag("--backup", argc, argv, i, backup));
-    flags.has_restore_choice = flags.has_restore_choice || from || number;
-    if (from || number) continue;
-    const Verb verb = VerbOf(argv[i], life.promote != nullptr);
-    if (verb == Verb::kServe) {
-      return absl::InvalidArgumentError(absl::StrCat("unknown argument \"", argv[i], "\""));
-    }
-    if (has_verb) {
-      return absl::InvalidArgumentError(absl::StrCat("\"", argv[i], "\" is one verb too many"));
-    }
-    has_verb = true;
-    flags.verb = verb;
-  }
-  if (flags.has_restore_choice && flags.verb != Verb::kRestore) {
-    return absl::InvalidArgumentError("--from and --backup are for restore alone");
-  }
-  if (!backup.empty() &&
-      (!absl::SimpleAtoi(backup, &flags.restore.backup_id) || flags.restore.backup_id == 0)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--backup needs a number from 1, not \"", backup, "\""));
-  }
-  return flags;
-}
 
 absl::StatusOr<std::string> ReadFile(const std::string& path) {
   std::FILE* file = std::fopen(path.c_str(), "rb");
@@ -337,15 +221,35 @@ int Report(const DaemonLife& life, const absl::StatusOr<std::string>& done) {
   return static_cast<int>(ExitCode::kOk);
 }
 
-int Init(const DaemonLife& life, Log& log) {
+// What lies in `dir` is the node that is asked for, or a reason to leave it alone.
+int KeepNode(const DaemonLife& life, const std::string& dir, const std::optional<Uuid>& wanted) {
+  const absl::StatusOr<Uuid> there = life.node_in();
+  if (!there.ok()) {
+    return Fail(
+        life, ExitCode::kStateDirectory,
+        absl::FailedPreconditionError(absl::StrCat(
+            "state directory ", dir, " is not empty, and holds no node: ", there.status().message(),
+            "; when an init was broken off there, empty it and try again")));
+  }
+  if (wanted.has_value() && *there != *wanted) {
+    return Fail(life, ExitCode::kStateDirectory,
+                MakeError(v1::REASON_STORE_IDENTITY,
+                          absl::StrCat("state directory ", dir, " holds node ", there->ToString(),
+                                       ", and not ", wanted->ToString())));
+  }
+  return Report(life, absl::StrCat("node ", there->ToString(), " is in ", dir, " already"));
+}
+
+int Init(const DaemonLife& life, const DaemonFlags& flags, Log& log) {
   const std::string& dir = life.node().state_dir();
   if (IsInUse(dir)) {
+    if (flags.if_absent) return KeepNode(life, dir, flags.node_id);
     return Fail(life, ExitCode::kStateDirectory,
                 absl::FailedPreconditionError(absl::StrCat(
                     "state directory ", dir, " exists already and is not empty; start ", life.name,
                     " to use it, or name another one as node.state_dir")));
   }
-  return Report(life, life.init(log));
+  return Report(life, life.init(flags.node_id, log));
 }
 
 // What `init` calls taken is an address; here it is the state directory.
@@ -389,20 +293,18 @@ ExitCode ExitCodeOf(const absl::Status& status) {
 }
 
 int RunDaemonLife(int argc, const char* const* argv, const DaemonLife& life) {
-  const absl::StatusOr<Flags> flags = ParseFlags(argc, argv, life);
+  const bool can_promote = life.promote != nullptr;
+  const absl::StatusOr<DaemonFlags> flags = ParseDaemonFlags(argc, argv, life.name, can_promote);
   if (!flags.ok()) {
     std::cerr << life.name << ": " << flags.status().message() << "; see " << life.name
               << " --help\n";
     return static_cast<int>(ExitCode::kUsage);
   }
-  if (flags->verb == Verb::kHelp) {
-    std::cout << life.name << ": " << life.summary << "\n"
-              << absl::StrReplaceAll(
-                     absl::StrReplaceAll(kHelpText, {{"$1", life.promote ? kPromoteHelp : ""}}),
-                     {{"$0", life.name}});
+  if (flags->verb == DaemonVerb::kHelp) {
+    std::cout << life.name << ": " << life.summary << "\n" << DaemonHelp(life.name, can_promote);
     return static_cast<int>(ExitCode::kOk);
   }
-  if (flags->verb == Verb::kRelease) {
+  if (flags->verb == DaemonVerb::kRelease) {
     std::cout << life.name << " " << Release() << "\n";
     return static_cast<int>(ExitCode::kOk);
   }
@@ -410,24 +312,24 @@ int RunDaemonLife(int argc, const char* const* argv, const DaemonLife& life) {
   if (!text.ok()) return Fail(life, ExitCode::kConfiguration, text.status());
   const absl::Status config = life.read_config(*text, flags->config_file);
   if (!config.ok()) return Fail(life, ExitCode::kConfiguration, config);
-  if (flags->verb == Verb::kCheckConfig) {
+  if (flags->verb == DaemonVerb::kCheckConfig) {
     std::cout << flags->config_file << ": valid\n";
     return static_cast<int>(ExitCode::kOk);
   }
-  if (flags->verb == Verb::kDumpConfig) {
+  if (flags->verb == DaemonVerb::kDumpConfig) {
     std::cout << life.dump_config();
     return static_cast<int>(ExitCode::kOk);
   }
   Log log(ParseLogLevel(life.node().log_level()).value_or(LogLevel::kInfo), stderr,
           ParseLogFormat(life.node().log_format()).value_or(LogFormat::kLogfmt));
   switch (flags->verb) {
-    case Verb::kInit:
-      return Init(life, log);
-    case Verb::kRecover:
+    case DaemonVerb::kInit:
+      return Init(life, *flags, log);
+    case DaemonVerb::kRecover:
       return Report(life, life.recover(log));
-    case Verb::kRestore:
+    case DaemonVerb::kRestore:
       return Restore(life, flags->restore);
-    case Verb::kPromote:
+    case DaemonVerb::kPromote:
       return Report(life, life.promote());
     default:
       return Serve(life, flags->config_file, log);

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,10 @@
 #include "absl/time/time.h"
 #include "common/config_check.h"
 #include "common/config_reload.h"
+#include "common/daemon_flags.h"
 #include "common/log.h"
 #include "common/status.h"
+#include "common/uuid.h"
 #include "common/yaml.h"
 #include "sluice/config/v1/daemon.pb.h"
 
@@ -66,20 +69,20 @@ class RunningDaemon {
   virtual void Drain(absl::Time deadline) = 0;
 };
 
-// Which backup `restore` takes.
-struct RestoreChoice {
-  std::string from;        // The directory with the backups; empty: the configured one.
-  uint32_t backup_id = 0;  // 0: the newest.
-};
-
 // In what a daemon is itself.
 template <typename Config>
 struct DaemonSpec {
   absl::string_view name;     // Of the program.
   absl::string_view summary;  // A sentence for --help.
 
-  // Makes the state directory; it does not exist yet or is empty. Returns what was made, in words.
-  std::function<absl::StatusOr<std::string>(const Config&, Log&)> init;
+  // Makes the state directory; it does not exist yet or is empty. `node_id` is the new node's, or
+  // else a random one. Returns what was made, in words.
+  std::function<absl::StatusOr<std::string>(const Config&, const std::optional<Uuid>& node_id,
+                                            Log&)>
+      init;
+
+  // The node that the state directory holds. NOT_FOUND: none that `init` has finished.
+  std::function<absl::StatusOr<Uuid>(const Config&)> node_in;
 
   // Draws a new epoch for a store that is behind its anchor. Returns what was done, in words.
   std::function<absl::StatusOr<std::string>(const Config&, Log&)> recover;
@@ -110,7 +113,8 @@ struct DaemonLife {
   absl::string_view summary;
   std::function<absl::Status(absl::string_view text, absl::string_view file_name)> read_config;
   std::function<const config::v1::Node&()> node;  // After `read_config`.
-  std::function<absl::StatusOr<std::string>(Log&)> init;
+  std::function<absl::StatusOr<std::string>(const std::optional<Uuid>& node_id, Log&)> init;
+  std::function<absl::StatusOr<Uuid>()> node_in;
   std::function<absl::StatusOr<std::string>(Log&)> recover;
   std::function<absl::StatusOr<std::string>(const RestoreChoice&)> restore;
   std::function<absl::StatusOr<std::string>()> promote;
@@ -136,7 +140,8 @@ int RunDaemon(int argc, const char* const* argv, const DaemonSpec<Config>& spec)
         return Annotate(CompleteConfig(config), file_name);
       },
       [&]() -> const config::v1::Node& { return config.node(); },
-      [&](Log& log) { return spec.init(config, log); },
+      [&](const std::optional<Uuid>& node_id, Log& log) { return spec.init(config, node_id, log); },
+      [&] { return spec.node_in(config); },
       [&](Log& log) { return spec.recover(config, log); },
       [&](const RestoreChoice& choice) { return spec.restore(config, choice); },
       spec.promote ? std::function([&] { return spec.promote(config); })

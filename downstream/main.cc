@@ -189,8 +189,13 @@ int main(int argc, char** argv) {
       {.name = "sluice-downstreamd",
        .summary = "A node of a Sluice tree that follows another and serves those below.",
        .init =
-           [](const DownstreamDaemon& config, sluice::Log&) {
-             return sluice::InitState(config.node(), sluice::v1::NODE_MODE_REPLICA);
+           [](const DownstreamDaemon& config, const std::optional<sluice::Uuid>& node_id,
+              sluice::Log&) {
+             return sluice::InitState(config.node(), {sluice::v1::NODE_MODE_REPLICA, node_id});
+           },
+       .node_in =
+           [](const DownstreamDaemon& config) {
+             return sluice::StateDirectory::NodeIn(sluice::PathsOf(config.node()));
            },
        .recover = [](const DownstreamDaemon& config,
                      sluice::Log&) { return sluice::RecoverState(config.node()); },

@@ -126,8 +126,12 @@ absl::Status NotInitialised(const StatePaths& paths) {
 
 }  // namespace
 
+absl::StatusOr<Uuid> StateDirectory::NodeIn(const StatePaths& paths) {
+  return ReadId(IdentityPath(paths));
+}
+
 absl::StatusOr<Uuid> StateDirectory::Init(const StatePaths& paths, Clock& clock,
-                                          v1::NodeMode mode) {
+                                          const NewNode& node) {
   RETURN_IF_ERROR(MakeDirectories(paths.state_dir));
   ASSIGN_OR_RETURN(const File lock, Lock(paths));
   RETURN_IF_ERROR(CheckHoldsNoNode(paths));
@@ -136,12 +140,12 @@ absl::StatusOr<Uuid> StateDirectory::Init(const StatePaths& paths, Clock& clock,
     return absl::AlreadyExistsError(absl::StrCat("content directory ", paths.content_dir,
                                                  " belongs to node ", present->ToString()));
   }
-  const Uuid node_id = Uuid::Random();
+  const Uuid node_id = node.id.value_or(Uuid::Random());
   {
     ASSIGN_OR_RETURN(const std::unique_ptr<RocksOrderedStore> store,
                      RocksOrderedStore::Create(StorePath(paths)));
     ASSIGN_OR_RETURN(const std::unique_ptr<FileAnchor> anchor, FileAnchor::Open(AnchorPath(paths)));
-    RETURN_IF_ERROR(Catalog::Create(*store, *anchor, node_id, clock, mode));
+    RETURN_IF_ERROR(Catalog::Create(*store, *anchor, node_id, clock, node.mode));
   }
   RETURN_IF_ERROR(WriteIdentity(paths, node_id));
   return node_id;

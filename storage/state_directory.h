@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -40,16 +41,23 @@ struct StatePaths {
   int64_t ballast_bytes = 0;
 };
 
+// What a new node is to be.
+struct NewNode {
+  v1::NodeMode mode = v1::NODE_MODE_UNSPECIFIED;
+  std::optional<Uuid> id;  // None: a random one.
+};
+
 class StateDirectory {
  public:
-  // Makes a new node for that place in the tree and returns its id. Directories may exist, an
-  // initialised one may not.
+  // Makes a new node and returns its id. Directories may exist, an initialised one may not.
   //
   // Errors:
   //   ALREADY_EXISTS  the directory holds a node; the message names it.
   //   PERMISSION_DENIED, RESOURCE_EXHAUSTED  of the file system, naming the path.
-  static absl::StatusOr<Uuid> Init(const StatePaths& paths, Clock& clock,
-                                   v1::NodeMode mode = v1::NODE_MODE_UNSPECIFIED);
+  static absl::StatusOr<Uuid> Init(const StatePaths& paths, Clock& clock, const NewNode& node = {});
+
+  // The node that it holds; it may be in use. Errors: NOT_FOUND it was not initialised.
+  static absl::StatusOr<Uuid> NodeIn(const StatePaths& paths);
 
   // Locks and opens it. `mode`: the place in the tree that the node must have; unspecified: any.
   //

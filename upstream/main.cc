@@ -130,8 +130,13 @@ int main(int argc, char** argv) {
        .summary =
            "The root of a Sluice tree: imports updates, holds decisions, serves those below.",
        .init =
-           [](const UpstreamDaemon& config, sluice::Log&) {
-             return sluice::InitState(config.node(), sluice::v1::NODE_MODE_ROOT);
+           [](const UpstreamDaemon& config, const std::optional<sluice::Uuid>& node_id,
+              sluice::Log&) {
+             return sluice::InitState(config.node(), {sluice::v1::NODE_MODE_ROOT, node_id});
+           },
+       .node_in =
+           [](const UpstreamDaemon& config) {
+             return sluice::StateDirectory::NodeIn(sluice::PathsOf(config.node()));
            },
        .recover = [](const UpstreamDaemon& config,
                      sluice::Log&) { return sluice::RecoverState(config.node()); },

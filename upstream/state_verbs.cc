@@ -35,11 +35,11 @@ StatePaths PathsOf(const config::v1::Node& config) {
           config.ballast_mib() * kMebibyte};
 }
 
-absl::StatusOr<std::string> InitState(const config::v1::Node& config, v1::NodeMode mode) {
+absl::StatusOr<std::string> InitState(const config::v1::Node& config, const NewNode& node) {
   SystemClock clock;
-  ASSIGN_OR_RETURN(const Uuid node, StateDirectory::Init(PathsOf(config), clock, mode));
+  ASSIGN_OR_RETURN(const Uuid node_id, StateDirectory::Init(PathsOf(config), clock, node));
   RETURN_IF_ERROR(CertificateDirectory::Make(config.certificates_dir()));
-  return absl::StrCat("made node ", node.ToString(), " in ", config.state_dir());
+  return absl::StrCat("made node ", node_id.ToString(), " in ", config.state_dir());
 }
 
 absl::StatusOr<std::string> RecoverState(const config::v1::Node& config) {

@@ -19,7 +19,7 @@ namespace sluice {
 StatePaths PathsOf(const config::v1::Node& config);
 
 // Makes a new node. Errors: those of StateDirectory::Init.
-absl::StatusOr<std::string> InitState(const config::v1::Node& config, v1::NodeMode mode);
+absl::StatusOr<std::string> InitState(const config::v1::Node& config, const NewNode& node);
 
 // Accepts a store that lost acknowledged writes. Errors: those of StateDirectory::Recover.
 absl::StatusOr<std::string> RecoverState(const config::v1::Node& config);

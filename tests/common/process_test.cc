@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <fstream>
 #include <initializer_list>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <thread>
@@ -61,9 +62,11 @@ class RunDaemonTest : public ::testing::Test {
     dir_ = pattern;
     spec_.name = "sluice-testd";
     spec_.summary = "serves nothing";
-    spec_.init = [](const auto& config, Log&) {
-      return absl::StatusOr<std::string>("made " + config.node().state_dir());
+    spec_.init = [](const auto& config, const std::optional<Uuid>& node_id, Log&) {
+      return absl::StatusOr<std::string>(absl::StrCat("made ", node_id.value_or(Uuid()).ToString(),
+                                                      " in ", config.node().state_dir()));
     };
+    spec_.node_in = [this](const auto&) { return node_in_; };
     spec_.recover = [](const auto&, Log&) { return absl::StatusOr<std::string>("recovered"); };
     spec_.start = [this](const auto&, Log&) { return Start(); };
     WriteConfig("");
@@ -124,6 +127,7 @@ class RunDaemonTest : public ::testing::Test {
   std::string err_;
   bool hangs_ = false;
   absl::Status start_status_;
+  absl::StatusOr<Uuid> node_in_ = absl::NotFoundError("no node.id");
   DaemonSpec<config::v1::UpstreamDaemon> spec_;
 };
 
@@ -163,12 +167,46 @@ TEST_F(RunDaemonTest, NamesAConfigurationThatCannotBeRead) {
 
 TEST_F(RunDaemonTest, InitMakesTheStateDirectoryAndRefusesOneInUse) {
   EXPECT_EQ(Run({"init"}), 0);
-  EXPECT_EQ(out_, "made " + dir_ + "/state\n");
+  EXPECT_THAT(out_, HasSubstr(" in " + dir_ + "/state\n"));
   ASSERT_EQ(mkdir((dir_ + "/state").c_str(), 0700), 0);
   EXPECT_EQ(Run({"init"}), 0) << "an empty directory may have been made by an installer";
   std::ofstream(dir_ + "/state/identity") << "x";
   EXPECT_EQ(Run({"init"}), 4);
   EXPECT_THAT(err_, HasSubstr("state directory " + dir_ + "/state exists already"));
+}
+
+// What a container runs before each start: nothing in it could look at the exit code.
+TEST_F(RunDaemonTest, InitIfAbsentKeepsTheNodeThatIsThere) {
+  const std::string id = "7c0e9c3a-6a0e-4c6b-9a38-0d7a6c7f1c11";
+  EXPECT_EQ(Run({"init", "--if-absent", "--node-id", id.c_str()}), 0) << err_;
+  EXPECT_EQ(out_, "made " + id + " in " + dir_ + "/state\n");
+
+  ASSERT_EQ(mkdir((dir_ + "/state").c_str(), 0700), 0);
+  std::ofstream(dir_ + "/state/node.id") << id;
+  node_in_ = *Uuid::Parse(id);
+  EXPECT_EQ(Run({"init", "--if-absent"}), 0) << err_;
+  EXPECT_EQ(out_, "node " + id + " is in " + dir_ + "/state already\n");
+  EXPECT_EQ(Run({"init", "--if-absent", ("--node-id=" + id).c_str()}), 0) << err_;
+}
+
+TEST_F(RunDaemonTest, InitIfAbsentRefusesAnotherNodeAndOneThatIsHalfMade) {
+  ASSERT_EQ(mkdir((dir_ + "/state").c_str(), 0700), 0);
+  std::ofstream(dir_ + "/state/lock") << "1";
+  EXPECT_EQ(Run({"init", "--if-absent"}), 4);
+  EXPECT_THAT(err_, HasSubstr("/state is not empty, and holds no node: no node.id"));
+  node_in_ = Uuid::Random();
+  EXPECT_EQ(Run({"init", "--if-absent", "--node-id", Uuid::Random().ToString().c_str()}), 4);
+  EXPECT_THAT(err_,
+              AllOf(HasSubstr("holds node " + node_in_->ToString()), HasSubstr("STORE_IDENTITY")));
+}
+
+TEST_F(RunDaemonTest, FlagsOfInitAreCheckedFirst) {
+  EXPECT_EQ(Run({"init", "--node-id", "berlin"}), 2);
+  EXPECT_THAT(err_, HasSubstr("--node-id: "));
+  EXPECT_EQ(Run({"init", "--node-id", Uuid().ToString().c_str()}), 2);
+  EXPECT_EQ(Run({"init", "--node-id"}, /*with_config=*/false), 2);
+  EXPECT_EQ(Run({"recover", "--if-absent"}), 2);
+  EXPECT_THAT(err_, HasSubstr("belong to init"));
 }
 
 TEST_F(RunDaemonTest, RecoverSaysWhatItDid) {

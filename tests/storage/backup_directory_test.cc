@@ -30,7 +30,7 @@ std::string RandomText(size_t bytes, int seed) {
 class BackupDirectoryTest : public ::testing::Test {
  protected:
   BackupDirectoryTest() {
-    EXPECT_TRUE(StateDirectory::Init(paths_, clock_, v1::NODE_MODE_ROOT).ok());
+    EXPECT_TRUE(StateDirectory::Init(paths_, clock_, {.mode = v1::NODE_MODE_ROOT}).ok());
     absl::StatusOr<std::unique_ptr<StateDirectory>> state = StateDirectory::Open(paths_);
     EXPECT_TRUE(state.ok()) << state.status();
     state_ = *std::move(state);

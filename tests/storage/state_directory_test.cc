@@ -42,6 +42,16 @@ TEST_F(StateDirectoryTest, OpensWhatItMade) {
   EXPECT_EQ((*state)->catalog().node_id(), *node);
 }
 
+TEST_F(StateDirectoryTest, TakesAnIdAndTellsIt) {
+  EXPECT_TRUE(absl::IsNotFound(StateDirectory::NodeIn(paths_).status()));
+  const Uuid id = Uuid::Random();
+  ASSERT_TRUE(StateDirectory::Init(paths_, clock_, {.id = id}).ok());
+  const auto state = StateDirectory::Open(paths_);
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_EQ((*state)->catalog().node_id(), id);
+  EXPECT_EQ(*StateDirectory::NodeIn(paths_), id);
+}
+
 TEST_F(StateDirectoryTest, IsMadeOnce) {
   ASSERT_TRUE(StateDirectory::Init(paths_, clock_).ok());
   const absl::Status again = StateDirectory::Init(paths_, clock_).status();
@@ -109,7 +119,7 @@ TEST_F(StateDirectoryTest, NamesBothReleasesWhenTheStoreIsOfANewerOne) {
 }
 
 TEST_F(StateDirectoryTest, StartsInItsPlaceInTheTreeOnly) {
-  ASSERT_TRUE(StateDirectory::Init(paths_, clock_, v1::NODE_MODE_REPLICA).ok());
+  ASSERT_TRUE(StateDirectory::Init(paths_, clock_, {.mode = v1::NODE_MODE_REPLICA}).ok());
   const absl::Status as_root = StateDirectory::Open(paths_, v1::NODE_MODE_ROOT).status();
   EXPECT_EQ(ReasonOf(as_root), v1::REASON_STORE_IDENTITY);
   EXPECT_THAT(std::string(as_root.message()), HasSubstr("promote"));
@@ -117,7 +127,7 @@ TEST_F(StateDirectoryTest, StartsInItsPlaceInTheTreeOnly) {
 }
 
 TEST_F(StateDirectoryTest, PromotesAFollowerOnce) {
-  ASSERT_TRUE(StateDirectory::Init(paths_, clock_, v1::NODE_MODE_REPLICA).ok());
+  ASSERT_TRUE(StateDirectory::Init(paths_, clock_, {.mode = v1::NODE_MODE_REPLICA}).ok());
   v1::Epoch epoch;
   RecordKey lost;
   {
@@ -164,7 +174,7 @@ TEST_F(StateDirectoryTest, PromotesAFollowerOnce) {
 
 // A revision that only this node keeps is older than the current one, and stays so.
 TEST_F(StateDirectoryTest, PromotesNoOldRevisionToTheCurrentOne) {
-  ASSERT_TRUE(StateDirectory::Init(paths_, clock_, v1::NODE_MODE_REPLICA).ok());
+  ASSERT_TRUE(StateDirectory::Init(paths_, clock_, {.mode = v1::NODE_MODE_REPLICA}).ok());
   {
     const auto state = StateDirectory::Open(paths_);
     ASSERT_TRUE(state.ok()) << state.status();
