@@ -36,6 +36,21 @@ bool Exists(const std::string& path) {
 // A status of this side's own work.
 absl::Status Local(const absl::Status& status) { return LocalFailure(status.message()); }
 
+// Whether the authority in `folder` is there, whole and of `domain`.
+absl::Status CheckAuthorityIn(const std::string& folder, const std::string& domain) {
+  if (!Exists(Path(folder, kAuthorityKeyFile))) {
+    return absl::NotFoundError(absl::StrCat(Path(folder, kAuthorityKeyFile), " is missing"));
+  }
+  ASSIGN_OR_RETURN(const std::string file, ReadSmallFile(Path(folder, kAuthoritiesFile)));
+  ASSIGN_OR_RETURN(const CertificateFacts facts, ReadCertificate(file));
+  if (facts.uris == std::vector<std::string>{absl::StrCat("spiffe://", domain)}) {
+    return absl::OkStatus();
+  }
+  return absl::FailedPreconditionError(absl::StrCat(Path(folder, kAuthoritiesFile), " is of ",
+                                                    absl::StrJoin(facts.uris, ", "), ", and not ",
+                                                    domain));
+}
+
 absl::StatusOr<int> RunInitAuthority(Invocation& invocation) {
   const std::string folder = invocation.args.positionals()[0];
   if (!invocation.args.Has("--trust-domain")) {
@@ -44,6 +59,13 @@ absl::StatusOr<int> RunInitAuthority(Invocation& invocation) {
   const std::string domain = invocation.args.Get("--trust-domain");
   for (const absl::string_view file : {kAuthorityKeyFile, kAuthoritiesFile}) {
     if (!Exists(Path(folder, file))) continue;
+    if (invocation.args.Has("--if-absent")) {
+      if (const absl::Status there = CheckAuthorityIn(folder, domain); !there.ok()) {
+        return Local(there);
+      }
+      invocation.out << "the authority of " << domain << " is in " << folder << " already\n";
+      return kExitOk;
+    }
     return LocalFailure(
         absl::StrCat(Path(folder, file), " exists; an authority is never replaced"));
   }
@@ -140,7 +162,8 @@ Verb CertificateInitAuthorityVerb() {
           .positionals = "FOLDER",
           .summary = "Make a private certificate authority in FOLDER.",
           .method = "",
-          .flags = {{"--trust-domain", "NAME", "of all nodes and users, as in contoso.example"}},
+          .flags = {{"--trust-domain", "NAME", "of all nodes and users, as in contoso.example"},
+                    {"--if-absent", "", "succeed where this domain's is there already"}},
           .positionals_min = 1,
           .positionals_max = 1,
           .changes_state = true,

@@ -48,6 +48,23 @@ TEST_F(CertificateVerbsTest, MakesAnAuthorityOnce) {
   EXPECT_THAT(node_.calls(), IsEmpty());
 }
 
+TEST_F(CertificateVerbsTest, KeepsTheAuthorityThatIsThereWhenAsked) {
+  const auto init_if_absent = [this](const char* domain) {
+    return Run(
+        {"certificate", "init-authority", authority_, "--trust-domain", domain, "--if-absent"});
+  };
+  EXPECT_EQ(init_if_absent("contoso.example"), 0) << err_;
+  const std::string before = *ReadSmallFile(authority_ + "/ca-key.pem");
+  EXPECT_EQ(init_if_absent("contoso.example"), 0) << err_;
+  EXPECT_THAT(out_, HasSubstr("is in " + authority_ + " already"));
+  EXPECT_EQ(*ReadSmallFile(authority_ + "/ca-key.pem"), before);
+  EXPECT_EQ(init_if_absent("fabrikam.example"), 1);
+  EXPECT_THAT(err_, HasSubstr("is of spiffe://contoso.example, and not fabrikam.example"));
+  std::filesystem::remove(authority_ + "/ca-key.pem");
+  EXPECT_EQ(init_if_absent("contoso.example"), 1);
+  EXPECT_THAT(err_, HasSubstr("ca-key.pem is missing"));
+}
+
 TEST_F(CertificateVerbsTest, IssuesForANodeAndShowsIt) {
   ASSERT_EQ(InitAuthority(), 0) << err_;
   const std::string to = folder_ + "/hq";
