@@ -96,6 +96,41 @@ class ImageTest : public ::testing::Test {
     containers_ = std::make_unique<Containers>();
   }
 
+  // A root with volumes of its own; `more` is added to its configuration.
+  Container Root(const std::string& more) {
+    const std::string config = containers_->Volume("config", "");
+    WriteFile(config + "/sluice-upstreamd.yaml",
+              absl::StrCat("node:\n  name: hq\n  state_dir: /var/lib/sluice/state\n"
+                           "  content_dir: /var/lib/sluice/content\n  listeners:\n"
+                           "    - {address: \"127.0.0.1:8530\", roles: [administrator]}\n",
+                           more));
+    Container root = {
+        .name = "hq",
+        .command = {"sluice-upstreamd"},
+        .mounts = {"--bind", config + ":/etc/sluice:ro", "--tmpfs", "/tmp:mode=1777"}};
+    for (const std::string name : {"state", "content"}) {
+      const std::string path = "/var/lib/sluice/" + name;
+      root.mounts.push_back("--bind");
+      root.mounts.push_back(absl::StrCat(containers_->Volume(name, path), ":", path));
+    }
+    return root;
+  }
+  Finished Init(Container root) {
+    root.command = {"sluice-upstreamd", "init", "--if-absent"};
+    return containers_->Run(root);
+  }
+  // Starts it, and calls the very command of HEALTHCHECK until it succeeds.
+  void Start(const Container& root) {
+    containers_->Start(root);
+    Finished health;
+    for (const absl::Time until = absl::Now() + kPatience; absl::Now() < until;) {
+      health = containers_->Exec(root.name, ReadHealthCheck());
+      if (health.exit_code == 0) break;
+    }
+    ASSERT_EQ(health.exit_code, 0) << health.err << containers_->log(root.name);
+    EXPECT_THAT(health.out, HasSubstr("SERVING"));
+  }
+
   std::unique_ptr<Containers> containers_;
 };
 
@@ -138,38 +173,15 @@ TEST_F(ImageTest, LetsNothingBeWrittenOutsideOfVolumes) {
   EXPECT_EQ(written.exit_code, 0) << written.err;
 }
 
-// Init, serve, the very command of HEALTHCHECK, STOPSIGNAL.
-TEST_F(ImageTest, ServesAndStops) {
-  const std::string config = containers_->Volume("config", "");
-  WriteFile(config + "/sluice-upstreamd.yaml",
-            "node:\n  name: hq\n  state_dir: /var/lib/sluice/state\n"
-            "  content_dir: /var/lib/sluice/content\n"
-            "  listeners:\n    - {address: \"127.0.0.1:8530\", roles: [viewer]}\n");
-  Container hq = {
-      .name = "hq",
-      .command = {"sluice-upstreamd", "init", "--if-absent"},
-      .mounts = {
-          "--bind", config + ":/etc/sluice:ro", "--tmpfs", "/tmp:mode=1777", "--bind",
-          containers_->Volume("state", "/var/lib/sluice/state") + ":/var/lib/sluice/state",
-          "--bind",
-          containers_->Volume("content", "/var/lib/sluice/content") + ":/var/lib/sluice/content"}};
-  const Finished made = containers_->Run(hq);
+TEST_F(ImageTest, ServesWithoutAnyPrivilegeAndStops) {
+  const Container hq = Root("");
+  const Finished made = Init(hq);
   ASSERT_EQ(made.exit_code, 0) << made.err;
   EXPECT_THAT(made.out, HasSubstr("made node "));
-  const Finished again = containers_->Run(hq);
+  const Finished again = Init(hq);
   EXPECT_EQ(again.exit_code, 0) << again.err;
   EXPECT_THAT(again.out, HasSubstr("is in /var/lib/sluice/state already"));
-
-  hq.command = {"sluice-upstreamd"};
-  containers_->Start(hq);
-  Finished health;
-  for (const absl::Time until = absl::Now() + kPatience; absl::Now() < until;) {
-    health = containers_->Exec("hq", ReadHealthCheck());
-    if (health.exit_code == 0) break;
-  }
-  ASSERT_EQ(health.exit_code, 0) << health.err << containers_->log("hq");
-  EXPECT_THAT(health.out, HasSubstr("SERVING"));
-
+  ASSERT_NO_FATAL_FAILURE(Start(hq));
   ChildProcess& daemon = containers_->process("hq");
   const std::string proc = absl::StrCat("/proc/", daemon.pid());
   const std::string status = ReadFile(proc + "/status");
@@ -180,6 +192,25 @@ TEST_F(ImageTest, ServesAndStops) {
   daemon.Signal(SIGTERM);
   EXPECT_EQ(daemon.Wait(kPatience), 0) << containers_->log("hq");
   EXPECT_THAT(containers_->log("hq"), HasSubstr("daemon_stopped"));
+}
+
+// gpgv, its libraries and the decompression are there, and work on a read-only root.
+TEST_F(ImageTest, ImportsASignedRepository) {
+  const std::string repository = containers_->Volume("repository", "");
+  const Finished sample =
+      RunCommand({SLUICE_SOURCE_DIR "/deploy/sample_repository", repository}, kPatience);
+  ASSERT_EQ(sample.exit_code, 0) << sample.err;
+  Container hq = Root(
+      "sources:\n  - name: sample\n    import_at_start: false\n    debian:\n"
+      "      uri: file:///srv/repository\n      suite: sample-security\n"
+      "      signed_by: /srv/repository/key.asc\n");
+  hq.mounts.insert(hq.mounts.end(), {"--bind", repository + ":/srv/repository:ro"});
+  ASSERT_EQ(Init(hq).exit_code, 0);
+  ASSERT_NO_FATAL_FAILURE(Start(hq));
+  const Finished sync = containers_->Exec("hq", {"sluice", "sync", "start", "--wait"});
+  EXPECT_EQ(sync.exit_code, 0) << sync.out << sync.err << containers_->log("hq");
+  const Finished updates = containers_->Exec("hq", {"sluice", "-o", "name", "update", "list"});
+  EXPECT_FALSE(updates.out.empty()) << updates.err;
 }
 
 }  // namespace
