@@ -11,7 +11,6 @@
 #include "common/rpc/channelz.h"
 #include "common/rpc/reflection.h"
 #include "common/status.h"
-#include "grpc/health/v1/health.pb.h"
 #include "storage/selection.h"
 #include "storage/session_conditions.h"
 #include "storage/session_rows.h"
@@ -32,7 +31,6 @@ int64_t LagOf(const CatalogReader& reader) {
   return above->head_seq() > here ? static_cast<int64_t>(above->head_seq() - here) : 0;
 }
 
-constexpr absl::Duration kProbeTimeout = absl::Seconds(5);
 // A disk that answers at all is done long before.
 constexpr absl::Duration kCommitTimeMax = absl::Seconds(20);
 
@@ -163,21 +161,7 @@ absl::Status ServingNode::Probe() {
   if (const std::string stuck = StuckCommit(state_.catalog()); !stuck.empty()) {
     return absl::UnavailableError(stuck);
   }
-  if (probe_channel_ == nullptr) {
-    // Callers of a listener with TLS would need another name than its address.
-    for (const ListenAddress& listener : server_->addresses()) {
-      if (listener.tls) continue;
-      ASSIGN_OR_RETURN(probe_channel_, Channel::Create(listener.address));
-      break;
-    }
-    if (probe_channel_ == nullptr) return absl::OkStatus();
-  }
-  CallOptions options;
-  options.deadline = absl::Now() + kProbeTimeout;
-  grpc::health::v1::HealthCheckResponse response;
-  return Annotate(probe_channel_->Unary("grpc.health.v1.Health/Check",
-                                        grpc::health::v1::HealthCheckRequest(), response, options),
-                  "calling this node's own listener");
+  return self_probe_->Call();
 }
 
 absl::Status ServingNode::Reload(const config::v1::Node& node,
@@ -248,6 +232,7 @@ absl::Status ServingNode::Listen() {
   }
   server.observer = &options_.monitoring->ObserveCalls(router_);
   ASSIGN_OR_RETURN(server_, Server::Start(router_, server, listeners));
+  self_probe_ = std::make_unique<SelfProbe>(server_->addresses());
   std::vector<std::string> addresses;
   for (const ListenAddress& address : server_->addresses()) addresses.push_back(address.address);
   tree_service_.SetListeners(std::move(addresses));

@@ -17,7 +17,6 @@
 #include "common/log.h"
 #include "common/mutex.h"
 #include "common/process.h"
-#include "common/rpc/channel.h"
 #include "common/rpc/health.h"
 #include "common/rpc/router.h"
 #include "common/rpc/server.h"
@@ -34,6 +33,7 @@
 #include "upstream/node_certificates.h"
 #include "upstream/policy_service.h"
 #include "upstream/replication_server.h"
+#include "upstream/self_probe.h"
 #include "upstream/space_service.h"
 #include "upstream/tree_service.h"
 
@@ -93,7 +93,6 @@ class ServingNode {
   std::map<std::string, RoleSet> users_ ABSL_GUARDED_BY(mutex_);
   absl::Status config_problem_ ABSL_GUARDED_BY(mutex_);
   absl::Time config_problem_at_ ABSL_GUARDED_BY(mutex_);
-  std::unique_ptr<Channel> probe_channel_;  // Used by `Probe` alone.
   DenialAudit denials_;
   Router router_;
   HealthBoard health_;
@@ -106,6 +105,7 @@ class ServingNode {
   BackupService backup_service_;
   SpaceService space_service_;
   std::unique_ptr<Server> server_;
+  std::unique_ptr<SelfProbe> self_probe_;  // From `Listen` on; used by `Probe` alone.
 };
 
 // This node's certificates; null when they are not needed.
