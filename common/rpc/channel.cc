@@ -60,12 +60,13 @@ std::string PathOf(absl::string_view method) {
 // What a failed call means for the caller. Acts on the code alone; gRPC's texts vary.
 absl::Status ExplainEnd(const Endpoint& endpoint,
                         const std::optional<CertificatePaths>& certificate,
-                        const grpc::Status& ended, bool may_block) {
+                        const std::optional<std::string>& node_id, const grpc::Status& ended,
+                        bool may_block) {
   absl::Status status = FromGrpc(ended);
   if (!absl::IsUnavailable(status) || ReasonOf(status) != v1::REASON_UNSPECIFIED) return status;
   if (may_block) {
     constexpr absl::Duration kProbeTimeout = absl::Seconds(2);
-    RETURN_IF_ERROR(ProbeConnect(endpoint, kProbeTimeout, certificate));
+    RETURN_IF_ERROR(ProbeConnect(endpoint, kProbeTimeout, certificate, node_id));
   }
   return WithReason(Annotate(status, absl::StrCat("calling ", endpoint.Text())),
                     v1::REASON_UPSTREAM_CONNECT);
@@ -100,6 +101,7 @@ class Channel::Impl {
       : target_(std::move(target)),
         endpoint_(endpoint),
         certificate_(options.certificate),
+        node_id_(options.node_id),
         channel_(grpc::CreateCustomChannel(endpoint.Text(), credentials, Arguments(options))),
         stub_(channel_) {}
 
@@ -118,7 +120,7 @@ class Channel::Impl {
                     [end](const grpc::Status& status) { end->Set(status); });
     const std::stop_callback cancel(options.stop, [&context] { context.TryCancel(); });
     const grpc::Status status = end->Wait();
-    if (!status.ok()) return ExplainEnd(endpoint_, certificate_, status, /*may_block=*/true);
+    if (!status.ok()) return MakeExplain()(status, /*may_block=*/true);
     ReceivedMessage message;
     return ParseSlices(message.Take(received), response);
   }
@@ -137,15 +139,16 @@ class Channel::Impl {
 
  private:
   Explain MakeExplain() const {
-    return [endpoint = endpoint_, certificate = certificate_](const grpc::Status& status,
-                                                              bool may_block) {
-      return ExplainEnd(endpoint, certificate, status, may_block);
+    return [endpoint = endpoint_, certificate = certificate_, node_id = node_id_](
+               const grpc::Status& status, bool may_block) {
+      return ExplainEnd(endpoint, certificate, node_id, status, may_block);
     };
   }
 
   const std::string target_;
   const Endpoint endpoint_;
   const std::optional<CertificatePaths> certificate_;
+  const std::optional<std::string> node_id_;
   const std::shared_ptr<grpc::Channel> channel_;
   grpc::GenericStub stub_;
 };
@@ -157,7 +160,8 @@ absl::StatusOr<std::unique_ptr<Channel>> Channel::Create(absl::string_view targe
   std::shared_ptr<grpc::ChannelCredentials> credentials =
       grpc::experimental::LocalCredentials(endpoint.is_unix() ? UDS : LOCAL_TCP);
   if (options.certificate.has_value()) {
-    ASSIGN_OR_RETURN(credentials, MakeChannelCredentials(*options.certificate, endpoint.host));
+    ASSIGN_OR_RETURN(credentials, MakeChannelCredentials(*options.certificate,
+                                                         {endpoint.host, options.node_id}));
   }
   return std::unique_ptr<Channel>(
       new Channel(std::make_unique<Impl>(std::string(target), endpoint, options, credentials)));

@@ -25,6 +25,9 @@ struct ChannelOptions {
   // With one: TLS, and only nodes of the certificate's trust domain are called. Needed where the
   // target is not on this machine.
   std::optional<CertificatePaths> certificate;
+  // The node that must answer, whatever names its certificate is for. Unset: any node whose
+  // certificate is for the target's host.
+  std::optional<std::string> node_id;
   absl::Duration connect_timeout = absl::Seconds(10);
   int64_t received_message_bytes_max = int64_t{4} << 20;
   std::string user_agent = "sluice";

@@ -59,9 +59,9 @@ class Socket {
 
 // The handshake over a connection that was made.
 absl::Status TryTls(const Socket& socket, const Endpoint& endpoint, const CertificatePaths& paths,
-                    absl::Duration timeout) {
+                    const std::optional<std::string>& node_id, absl::Duration timeout) {
   ASSIGN_OR_RETURN(const CertificateFiles files, ReadCertificateFiles(paths));
-  return Annotate(ProbeTls(socket.fd(), endpoint.host, files, timeout),
+  return Annotate(ProbeTls(socket.fd(), {endpoint.host, node_id}, files, timeout),
                   absl::StrCat("connecting to ", endpoint.Text()));
 }
 
@@ -88,7 +88,8 @@ absl::Status ProbeUnix(const Endpoint& endpoint, absl::Duration timeout) {
 }  // namespace
 
 absl::Status ProbeConnect(const Endpoint& endpoint, absl::Duration timeout,
-                          const std::optional<CertificatePaths>& certificate) {
+                          const std::optional<CertificatePaths>& certificate,
+                          const std::optional<std::string>& node_id) {
   if (endpoint.is_unix()) return ProbeUnix(endpoint, timeout);
   addrinfo hints = {};
   hints.ai_socktype = SOCK_STREAM;
@@ -111,7 +112,7 @@ absl::Status ProbeConnect(const Endpoint& endpoint, absl::Duration timeout,
     const Socket socket(at->ai_family);
     error = TryConnect(socket.fd(), at->ai_addr, at->ai_addrlen, timeout);
     if (error != 0) continue;
-    return certificate.has_value() ? TryTls(socket, endpoint, *certificate, timeout)
+    return certificate.has_value() ? TryTls(socket, endpoint, *certificate, node_id, timeout)
                                    : absl::OkStatus();
   }
   if (!any_possible) {

@@ -14,7 +14,8 @@
 namespace sluice {
 
 // Tries `endpoint`, for at most about `timeout` where it answers nothing. Blocks. With
-// `certificate` it also makes a TLS handshake. OK: calls should get through.
+// `certificate` it also makes a TLS handshake, with the node `node_id` where that is set, else with
+// one called by the endpoint's host. OK: calls should get through.
 //
 // Errors, each naming the endpoint:
 //   UNAVAILABLE UPSTREAM_DNS      the name does not resolve.
@@ -23,6 +24,7 @@ namespace sluice {
 //                                 certificate; or there is no certificate, and the address is not
 //                                 on this machine.
 absl::Status ProbeConnect(const Endpoint& endpoint, absl::Duration timeout,
-                          const std::optional<CertificatePaths>& certificate = std::nullopt);
+                          const std::optional<CertificatePaths>& certificate = std::nullopt,
+                          const std::optional<std::string>& node_id = std::nullopt);
 
 }  // namespace sluice

@@ -11,7 +11,6 @@
 #include "absl/time/clock.h"
 #include "common/status.h"
 #include "common/tls/certificate_directory.h"
-#include "common/tls/tls_probe.h"
 
 namespace sluice {
 namespace {
@@ -28,14 +27,14 @@ std::shared_ptr<grpc::experimental::CertificateProviderInterface> Watch(
 // gRPC's own would take anybody whose certificate is for the host.
 class ServerVerifier : public grpc::experimental::ExternalCertificateVerifier {
  public:
-  ServerVerifier(std::string host, std::string trust_domain)
-      : host_(std::move(host)), trust_domain_(std::move(trust_domain)) {}
+  ServerVerifier(ExpectedServer expected, std::string trust_domain)
+      : expected_(std::move(expected)), trust_domain_(std::move(trust_domain)) {}
 
   bool Verify(grpc::experimental::TlsCustomVerificationCheckRequest* request,
               std::function<void(grpc::Status)> /*callback*/, grpc::Status* sync_status) override {
     const grpc::string_ref pem = request->peer_cert();
     const absl::Status server =
-        CheckServer(absl::string_view(pem.data(), pem.size()), host_, trust_domain_);
+        CheckServer(absl::string_view(pem.data(), pem.size()), expected_, trust_domain_);
     *sync_status = server.ok() ? grpc::Status::OK
                                : grpc::Status(grpc::StatusCode::UNAUTHENTICATED,
                                               std::string(server.message()));
@@ -44,7 +43,7 @@ class ServerVerifier : public grpc::experimental::ExternalCertificateVerifier {
   void Cancel(grpc::experimental::TlsCustomVerificationCheckRequest* /*request*/) override {}
 
  private:
-  const std::string host_;
+  const ExpectedServer expected_;
   const std::string trust_domain_;
 };
 
@@ -62,7 +61,7 @@ std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(const Certificate
 }
 
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeChannelCredentials(
-    const CertificatePaths& paths, const std::string& host) {
+    const CertificatePaths& paths, const ExpectedServer& expected) {
   ASSIGN_OR_RETURN(const CertificateFiles files, ReadCertificateFiles(paths));
   ASSIGN_OR_RETURN(const CheckedCertificate own,
                    CheckCertificate(files, std::nullopt, absl::Now()));
@@ -74,7 +73,7 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeChannelCredentials
   options.set_check_call_host(false);
   options.set_certificate_verifier(
       grpc::experimental::ExternalCertificateVerifier::Create<ServerVerifier>(
-          host, own.identity.trust_domain));
+          expected, own.identity.trust_domain));
   return grpc::experimental::TlsCredentials(options);
 }
 

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "common/tls/certificate.h"
+#include "common/tls/tls_probe.h"
 
 namespace sluice {
 
@@ -19,10 +20,10 @@ namespace sluice {
 std::shared_ptr<grpc::ServerCredentials> MakeServerCredentials(const CertificatePaths& paths,
                                                                absl::Duration look_again);
 
-// Accepts nodes of the own trust domain only, called `host`.
+// Accepts `expected` only, in the trust domain of its own certificate.
 //
 // Errors: those of reading and of CheckCertificate's identity: INVALID_ARGUMENT, NOT_FOUND.
 absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> MakeChannelCredentials(
-    const CertificatePaths& paths, const std::string& host);
+    const CertificatePaths& paths, const ExpectedServer& expected);
 
 }  // namespace sluice

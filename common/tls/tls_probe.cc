@@ -132,10 +132,10 @@ class Handshake {
 
 }  // namespace
 
-absl::Status CheckServer(absl::string_view pem, const std::string& host,
+absl::Status CheckServer(absl::string_view pem, const ExpectedServer& expected,
                          const std::string& trust_domain) {
   ASSIGN_OR_RETURN(const CertificateFacts facts, ReadCertificate(pem));
-  RETURN_IF_ERROR(CheckHost(pem, host));
+  if (!expected.node_id.has_value()) RETURN_IF_ERROR(CheckHost(pem, expected.host));
   ASSIGN_OR_RETURN(const SpiffeId identity, IdentityOf(facts));
   if (identity.kind != PeerKind::kNode) {
     return absl::UnauthenticatedError(absl::StrCat(identity.Text(), " answers, which is no node"));
@@ -144,20 +144,24 @@ absl::Status CheckServer(absl::string_view pem, const std::string& host,
     return absl::UnauthenticatedError(absl::StrCat(
         identity.Text(), " answers; this side belongs to the trust domain ", trust_domain));
   }
+  if (expected.node_id.has_value() && identity.name != *expected.node_id) {
+    return absl::UnauthenticatedError(
+        absl::StrCat(identity.Text(), " answers, and not node ", *expected.node_id));
+  }
   return absl::OkStatus();
 }
 
-absl::Status ProbeTls(int fd, const std::string& host, const CertificateFiles& own,
+absl::Status ProbeTls(int fd, const ExpectedServer& expected, const CertificateFiles& own,
                       absl::Duration timeout) {
   const int flags = fcntl(fd, F_GETFL);
   fcntl(fd, F_SETFL, flags | O_NONBLOCK);
-  Handshake handshake(fd, host, absl::Now() + timeout);
+  Handshake handshake(fd, expected.host, absl::Now() + timeout);
   RETURN_IF_ERROR(handshake.Use(own));
   RETURN_IF_ERROR(handshake.Run());
   ASSIGN_OR_RETURN(const CertificateFacts facts, ReadCertificate(own.certificate));
   ASSIGN_OR_RETURN(const SpiffeId identity, IdentityOf(facts));
   const absl::Status server =
-      CheckServer(handshake.ServerCertificate(), host, identity.trust_domain);
+      CheckServer(handshake.ServerCertificate(), expected, identity.trust_domain);
   return server.ok() ? server : Failed(server.message());
 }
 

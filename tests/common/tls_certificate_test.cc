@@ -129,20 +129,28 @@ TEST(CheckCertificateTest, RefusesAnAuthoritysOwnCertificate) {
 
 TEST(CheckServerTest, NamesBothNamesOnAMismatch) {
   const std::string pem = TestAuthority().Node().certificate;
-  EXPECT_TRUE(CheckServer(pem, "localhost", "contoso.example").ok());
-  EXPECT_TRUE(CheckServer(pem, "127.0.0.1", "contoso.example").ok());
-  EXPECT_TRUE(CheckServer(pem, "::1", "contoso.example").ok());
-  EXPECT_EQ(CheckServer(pem, "hq.example", "contoso.example").message(),
+  EXPECT_TRUE(CheckServer(pem, {"localhost"}, "contoso.example").ok());
+  EXPECT_TRUE(CheckServer(pem, {"127.0.0.1"}, "contoso.example").ok());
+  EXPECT_TRUE(CheckServer(pem, {"::1"}, "contoso.example").ok());
+  EXPECT_EQ(CheckServer(pem, {"hq.example"}, "contoso.example").message(),
             "the certificate is not for hq.example but for localhost, 127.0.0.1, ::1");
-  EXPECT_THAT(CheckServer(pem, "localhost", "fabrikam.example").message(),
+  EXPECT_THAT(CheckServer(pem, {"localhost"}, "fabrikam.example").message(),
               AllOf(HasSubstr("contoso.example"), HasSubstr("fabrikam.example")));
+}
+
+TEST(CheckServerTest, TakesANodeByItsIdWhateverItIsCalled) {
+  const std::string pem = TestAuthority().Node().certificate;
+  EXPECT_TRUE(CheckServer(pem, {"192.0.2.1", kNodeId}, "contoso.example").ok());
+  EXPECT_THAT(CheckServer(pem, {"localhost", kOtherNodeId}, "contoso.example").message(),
+              AllOf(HasSubstr(kNodeId), HasSubstr(kOtherNodeId)));
+  EXPECT_FALSE(CheckServer(pem, {"localhost", kNodeId}, "fabrikam.example").ok());
 }
 
 TEST(CheckServerTest, RefusesAUser) {
   const TestAuthority authority;
   const CertificateFiles user =
       authority.Make({PeerKind::kUser, "ann", {"localhost"}, absl::Hours(24)});
-  EXPECT_THAT(CheckServer(user.certificate, "localhost", "contoso.example").message(),
+  EXPECT_THAT(CheckServer(user.certificate, {"localhost"}, "contoso.example").message(),
               HasSubstr("which is no node"));
 }
 
