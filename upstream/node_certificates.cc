@@ -30,6 +30,7 @@ absl::StatusOr<std::unique_ptr<NodeCertificates>> NodeCertificates::Open(
 NodeCertificates::NodeCertificates(std::unique_ptr<CertificateDirectory> directory, Log& log)
     : log_(log),
       paths_(directory->paths()),
+      node_id_(directory->live().identity.name),
       trust_domain_(directory->live().identity.trust_domain),
       directory_(std::move(directory)),
       thread_([this] { Run(); }) {}

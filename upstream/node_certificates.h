@@ -25,6 +25,7 @@ class NodeCertificates {
   NodeCertificates& operator=(const NodeCertificates&) = delete;
 
   CertificatePaths paths() const { return paths_; }
+  const std::string& node_id() const { return node_id_; }
   const std::string& trust_domain() const { return trust_domain_; }
 
   // When the one in use expires.
@@ -44,6 +45,7 @@ class NodeCertificates {
 
   Log& log_;
   const CertificatePaths paths_;
+  const std::string node_id_;
   const std::string trust_domain_;
 
   mutable Mutex mutex_;

@@ -161,7 +161,7 @@ absl::Status ServingNode::Probe() {
   if (const std::string stuck = StuckCommit(state_.catalog()); !stuck.empty()) {
     return absl::UnavailableError(stuck);
   }
-  return self_probe_->Call();
+  return self_probe_->Call(absl::Now());
 }
 
 absl::Status ServingNode::Reload(const config::v1::Node& node,
@@ -232,7 +232,7 @@ absl::Status ServingNode::Listen() {
   }
   server.observer = &options_.monitoring->ObserveCalls(router_);
   ASSIGN_OR_RETURN(server_, Server::Start(router_, server, listeners));
-  self_probe_ = std::make_unique<SelfProbe>(server_->addresses());
+  self_probe_ = std::make_unique<SelfProbe>(server_->addresses(), options_.certificates);
   std::vector<std::string> addresses;
   for (const ListenAddress& address : server_->addresses()) addresses.push_back(address.address);
   tree_service_.SetListeners(std::move(addresses));
