@@ -55,6 +55,7 @@ absl::StatusOr<std::map<std::string, RoleSet>> RolesOfUsers(const config::v1::No
 ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& demand, Clock& clock,
                          Log& log, Options options)
     : state_(state),
+      log_(log),
       options_(std::move(options)),
       audit_(audit),
       denials_(audit, state.catalog(), clock, log),
@@ -230,6 +231,10 @@ absl::Status ServingNode::Listen() {
     server.tls = ServerTls{options_.certificates->paths(), options_.certificates->trust_domain(),
                            [this](const SpiffeId& id) { return RolesOf(id); }};
   }
+  server.on_cut = [this](const std::string& peer) {
+    log_.Warn("connection_cut",
+              {{"peer", peer}, {"why", "far more calls open than streams allowed"}});
+  };
   server.observer = &options_.monitoring->ObserveCalls(router_);
   ASSIGN_OR_RETURN(server_, Server::Start(router_, server, listeners));
   self_probe_ = std::make_unique<SelfProbe>(server_->addresses(), options_.certificates);

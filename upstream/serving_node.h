@@ -86,6 +86,7 @@ class ServingNode {
   RoleSet RolesOf(const SpiffeId& id) const;
 
   StateDirectory& state_;
+  Log& log_;
   const Options options_;
   Audit& audit_;
   int64_t commit_watch_ = 0;

@@ -1,5 +1,6 @@
 #include "common/rpc/accept_loop.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -7,9 +8,14 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <optional>
 #include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/strip.h"
 
 namespace sluice {
 namespace {
@@ -41,10 +47,43 @@ std::string AddressOf(const sockaddr_storage& peer) {
   return "";
 }
 
-// Closes with a reset, which leaves nothing behind.
-void Refuse(int fd) {
+// "192.0.2.1:50000" or "[2001:db8::1]:50000"; empty for a Unix socket.
+std::string PeerOf(const sockaddr_storage& peer) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  if (peer.ss_family == AF_INET) {
+    const auto& inet = reinterpret_cast<const sockaddr_in&>(peer);
+    inet_ntop(AF_INET, &inet.sin_addr, text.data(), text.size());
+    return absl::StrCat(text.data(), ":", ntohs(inet.sin_port));
+  }
+  if (peer.ss_family != AF_INET6) return "";
+  const auto& inet6 = reinterpret_cast<const sockaddr_in6&>(peer);
+  constexpr size_t kMappedAt = 12;
+  if (IN6_IS_ADDR_V4MAPPED(&inet6.sin6_addr)) {
+    inet_ntop(AF_INET, &inet6.sin6_addr.s6_addr[kMappedAt], text.data(), text.size());
+    return absl::StrCat(text.data(), ":", ntohs(inet6.sin6_port));
+  }
+  inet_ntop(AF_INET6, &inet6.sin6_addr, text.data(), text.size());
+  return absl::StrCat("[", text.data(), "]:", ntohs(inet6.sin6_port));
+}
+
+// The same of what gRPC calls "ipv6:%5B2001:db8::1%5D:50000", which may have a scope behind "%25".
+std::string PeerNamed(absl::string_view name) {
+  if (!absl::ConsumePrefix(&name, "ipv4:")) absl::ConsumePrefix(&name, "ipv6:");
+  std::string peer = absl::StrReplaceAll(name, {{"%5B", "["}, {"%5D", "]"}});
+  if (const size_t scope = peer.find('%'); scope != std::string::npos) {
+    peer.erase(scope, peer.find(']') - scope);
+  }
+  return peer;
+}
+
+// Whoever closes it then does so with a reset, which leaves nothing behind.
+void SetReset(int fd) {
   const linger now = {1, 0};
   setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
+void Refuse(int fd) {
+  SetReset(fd);
   close(fd);
 }
 
@@ -100,9 +139,21 @@ void AcceptLoop::AcceptFrom(size_t index) {
       CountOut(ended->second.address);
     }
     ++by_address_[address];
-    connections_[fd] = {CookieOf(fd).value_or(0), std::move(address)};
+    connections_[fd] = {CookieOf(fd).value_or(0), std::move(address), PeerOf(peer)};
   }
   accepted_(index, fd);
+}
+
+void AcceptLoop::Cut(const std::string& peer) {
+  const std::string wanted = PeerNamed(peer);
+  MutexLock lock(mutex_);
+  for (const auto& [fd, connection] : connections_) {
+    if (connection.peer != wanted || CookieOf(fd) != connection.cookie) continue;
+    // Should it end right now and leave its descriptor to another, then that one loses a connection
+    // for once.
+    SetReset(fd);
+    shutdown(fd, SHUT_RDWR);
+  }
 }
 
 int AcceptLoop::connections() {

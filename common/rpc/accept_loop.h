@@ -37,6 +37,10 @@ class AcceptLoop {
   // Accepts nothing any more; returns when the thread has ended.
   void Stop();
 
+  // Ends the connection of `peer`, named as gRPC does: "ipv4:192.0.2.1:50000". Whoever has it sees
+  // its end. No effect when there is none. May be called from any thread.
+  void Cut(const std::string& peer);
+
   // Connections that are open now. May be called from any thread.
   int connections();
 
@@ -58,6 +62,7 @@ class AcceptLoop {
   struct Connection {
     uint64_t cookie = 0;  // The kernel's name of the socket.
     std::string address;
+    std::string peer;  // Address and port.
   };
   Mutex mutex_;
   // By descriptor. Nobody tells when one ends, but then the descriptor has another cookie or none.

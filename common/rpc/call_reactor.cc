@@ -17,10 +17,14 @@ namespace {
 // Far longer than what passes between gRPC's two reports, and short beside an upload.
 constexpr absl::Duration kUploadEndGrace = absl::Milliseconds(100);
 
+}  // namespace
+
 // Carries one call between gRPC and its driver. Deletes itself when gRPC is done with it.
 class CallReactor : public grpc::ServerGenericBidiReactor, public CallTransport {
  public:
-  explicit CallReactor(grpc::GenericCallbackServerContext* call) : call_(call) {}
+  // Calls `on_done` when gRPC is done with it.
+  CallReactor(grpc::GenericCallbackServerContext* call, std::function<void()> on_done)
+      : call_(call), on_done_(std::move(on_done)) {}
 
   void Start(WorkerPool& pool, CallDriver::Options options, CallRegistry& registry,
              CallRegistry::CallId id, std::unique_ptr<MessageExchange> exchange) {
@@ -64,16 +68,18 @@ class CallReactor : public grpc::ServerGenericBidiReactor, public CallTransport 
     const std::shared_ptr<CallDriver> driver = driver_;
     if (driver != nullptr) driver->OnCancelled();
   }
-  void OnDone() override { delete this; }
+  void OnDone() override {
+    if (on_done_) on_done_();
+    delete this;
+  }
 
  private:
   grpc::GenericCallbackServerContext* const call_;
+  const std::function<void()> on_done_;
   grpc::ByteBuffer received_;
   grpc::ByteBuffer sent_;
   std::shared_ptr<CallDriver> driver_;
 };
-
-}  // namespace
 
 RoutedService::RoutedService(const Serving& serving, ListenAddress listener,
                              std::string local_identity, bool is_unix)
@@ -96,9 +102,25 @@ absl::StatusOr<RoutedService::Caller> RoutedService::Identify(
   return Caller{id, tls.roles_of(id) & listener_.roles, id.Text()};
 }
 
+bool RoutedService::Count(const std::string& peer) const {
+  const OpenCalls::Verdict verdict = serving_.open_calls.Begin(peer);
+  if (verdict == OpenCalls::Verdict::kCut) serving_.cut(peer);
+  return verdict == OpenCalls::Verdict::kServe;
+}
+
 grpc::ServerGenericBidiReactor* RoutedService::CreateReactor(
     grpc::GenericCallbackServerContext* call) {
-  auto* reactor = new CallReactor(call);
+  // Unix sockets do not tell peers apart.
+  if (is_unix_) return Open(call, new CallReactor(call, nullptr));
+  const std::string peer = call->peer();
+  auto* reactor = new CallReactor(call, [&calls = serving_.open_calls, peer] { calls.End(peer); });
+  if (Count(peer)) return Open(call, reactor);
+  reactor->Finish(absl::ResourceExhaustedError("too many calls of one connection"));
+  return reactor;
+}
+
+grpc::ServerGenericBidiReactor* RoutedService::Open(grpc::GenericCallbackServerContext* call,
+                                                    CallReactor* reactor) {
   const absl::Time began = absl::Now();
   CallObserver* const observer = serving_.options.observer;
   const absl::StatusOr<const Method*> found = serving_.router.Find(call->method());

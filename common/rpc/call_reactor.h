@@ -6,16 +6,20 @@
 
 #include <grpcpp/generic/async_generic_service.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 
 #include "common/rpc/call_registry.h"
 #include "common/rpc/gate.h"
+#include "common/rpc/open_calls.h"
 #include "common/rpc/router.h"
 #include "common/rpc/server.h"
 #include "common/worker_pool.h"
 
 namespace sluice {
+
+class CallReactor;
 
 // What all calls of a server share.
 struct Serving {
@@ -23,6 +27,9 @@ struct Serving {
   const ServerOptions& options;
   WorkerPool& pool;
   CallRegistry& registry;
+  OpenCalls& open_calls;
+  // Ends the connection of a peer, named as gRPC does.
+  std::function<void(const std::string& peer)> cut;
 };
 
 // All methods, for the callers of one listener.
@@ -40,6 +47,10 @@ class RoutedService : public grpc::CallbackGenericService {
     RoleSet roles;
     std::string peer;  // By which its calls are counted; empty: they are not.
   };
+  grpc::ServerGenericBidiReactor* Open(grpc::GenericCallbackServerContext* call,
+                                       CallReactor* reactor);
+  // Counts a call that begins, for as long as gRPC has it; false: its peer has far too many.
+  bool Count(const std::string& peer) const;
   absl::StatusOr<Caller> Identify(const grpc::GenericCallbackServerContext& call) const;
 
   const Serving serving_;

@@ -27,6 +27,8 @@ constexpr int kMetadataBytesMax = 8 << 10;
 constexpr absl::Duration kKeepaliveTime = absl::Seconds(60);
 constexpr absl::Duration kKeepaliveTimeout = absl::Seconds(20);
 constexpr absl::Duration kPingsNoMoreOftenThan = absl::Seconds(10);
+// A call is open for a while after its stream has ended, and its peer may have begun another.
+constexpr int kOpenCallsPerStream = 4;
 
 int Milliseconds(absl::Duration duration) {
   return static_cast<int>(absl::ToInt64Milliseconds(duration));
@@ -75,7 +77,9 @@ class Server::Impl {
       : options_(std::move(options)),
         pool_(options_.worker_threads),
         registry_(options_.calls_per_peer_max),
-        serving_{router, options_, pool_, registry_} {}
+        open_calls_(kOpenCallsPerStream * options_.streams_per_connection_max),
+        serving_{router,    options_,    pool_,
+                 registry_, open_calls_, [this](const std::string& peer) { Cut(peer); }} {}
 
   absl::Status Listen(const ListenAddress& address) {
     if (address.tls && !options_.tls.has_value()) {
@@ -148,6 +152,12 @@ class Server::Impl {
     std::unique_ptr<grpc::Server> server;
   };
 
+  void Cut(const std::string& peer) {
+    if (options_.on_cut) options_.on_cut(peer);
+    MutexLock lock(accept_mutex_);
+    if (accept_loop_ != nullptr) accept_loop_->Cut(peer);
+  }
+
   // Unlike the insecure ones, the local ones check that the caller is on this machine.
   std::shared_ptr<grpc::ServerCredentials> CredentialsFor(const Listener& listener) const {
     if (listener.socket->address().tls)
@@ -158,6 +168,7 @@ class Server::Impl {
   const ServerOptions options_;
   WorkerPool pool_;
   CallRegistry registry_;
+  OpenCalls open_calls_;
   const Serving serving_;
   std::vector<ListenAddress> addresses_;
   std::vector<Listener> listeners_;

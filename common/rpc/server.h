@@ -54,10 +54,13 @@ struct ServerOptions {
   absl::Duration connection_age_grace = absl::Minutes(10);
   std::optional<ServerTls> tls;
   HealthBoard* health = nullptr;  // Told when draining begins. May be null.
-  // Told of every call, with methods of this server's router. May be null.
   // Told of each call that the gate refused, before the caller is answered; on a thread that may
   // block. May be empty.
   std::function<void(const CallContext& context, const absl::Status& denial)> on_denied;
+  // Told of each connection just before it is ended, for having far more calls open than streams
+  // are allowed; on any thread. May be empty.
+  std::function<void(const std::string& peer)> on_cut;
+  // Told of every call, with methods of this server's router. May be null.
   CallObserver* observer = nullptr;
 };
 

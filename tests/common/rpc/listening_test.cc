@@ -1,13 +1,17 @@
+#include <netdb.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <future>
 
+#include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/rpc/accept_loop.h"
 #include "common/rpc/connect_probe.h"
@@ -160,6 +164,30 @@ class Knock {
   bool connected_ = false;
 };
 
+// Knocks at "host:port".
+class TcpKnock {
+ public:
+  explicit TcpKnock(const std::string& address) {
+    const Endpoint endpoint = *ParseEndpoint(address);
+    addrinfo* found = nullptr;
+    getaddrinfo(endpoint.host.c_str(), absl::StrCat(endpoint.port).c_str(), nullptr, &found);
+    fd_ = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    EXPECT_EQ(connect(fd_, found->ai_addr, found->ai_addrlen), 0);
+    freeaddrinfo(found);
+  }
+  ~TcpKnock() { close(fd_); }
+
+  int port() const {
+    sockaddr_in6 own = {};  // The port of an IPv4 address is at the same place.
+    socklen_t size = sizeof(own);
+    getsockname(fd_, reinterpret_cast<sockaddr*>(&own), &size);
+    return ntohs(own.sin6_port);
+  }
+
+ private:
+  int fd_ = -1;
+};
+
 TEST_F(ListeningTest, HandsOutConnectionsWithTheirListener) {
   const auto first = *ListeningSocket::Open(Unix("a.sock"));
   const auto second = *ListeningSocket::Open(Unix("b.sock"));
@@ -185,6 +213,31 @@ TEST_F(ListeningTest, RefusesConnectionsAboveTheLimitUntilOneHasEnded) {
   close(held);
   const Knock third(Path("a.sock"));
   close(accepted[1].get_future().get());
+}
+
+TEST_F(ListeningTest, CutsTheConnectionOfOnePeer) {
+  for (const auto& [host, name] :
+       {std::pair<std::string, std::string>{"127.0.0.1", "ipv4:127.0.0.1"},
+        {"[::1]", "ipv6:%5B::1%5D"}}) {
+    const auto listener = ListeningSocket::Open({host + ":0", RoleSet()});
+    if (!listener.ok() && host == "[::1]") continue;  // A machine without IPv6.
+    ASSERT_TRUE(listener.ok()) << listener.status();
+    std::promise<int> accepted[2];
+    int count = 0;
+    AcceptLoop loop({(*listener)->fd()}, {8, 8},
+                    [&](size_t, int fd) { accepted[count++].set_value(fd); });
+    const TcpKnock first((*listener)->address().address);
+    const int first_fd = accepted[0].get_future().get();
+    const TcpKnock second((*listener)->address().address);
+    const int second_fd = accepted[1].get_future().get();
+    loop.Cut(absl::StrCat(name, ":", first.port()));
+    char byte = 0;
+    EXPECT_EQ(recv(first_fd, &byte, 1, MSG_DONTWAIT), 0) << host;
+    EXPECT_EQ(recv(second_fd, &byte, 1, MSG_DONTWAIT), -1) << host;
+    EXPECT_EQ(errno, EAGAIN);
+    close(first_fd);
+    close(second_fd);
+  }
 }
 
 TEST_F(ListeningTest, StopsAccepting) {
