@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "common/credentials.h"
 #include "common/errors.h"
 #include "common/mutex.h"
 #include "common/status.h"
@@ -121,15 +121,6 @@ absl::Status Judge(CURLcode result, const Transfer& transfer) {
 }
 
 }  // namespace
-
-std::string WithoutCredentials(absl::string_view url) {
-  const size_t scheme = url.find("://");
-  const size_t host = scheme == absl::string_view::npos ? 0 : scheme + 3;
-  const size_t end = std::min(url.find('/', host), url.size());
-  const size_t at = url.substr(0, end).rfind('@');
-  if (at == absl::string_view::npos || at < host) return std::string(url);
-  return absl::StrCat(url.substr(0, host), url.substr(at + 1));
-}
 
 struct CurlFetcher::Handles {
   Mutex mutex;

@@ -26,9 +26,6 @@ struct FetchRequest {
   absl::Duration stall_timeout = absl::Seconds(30);
 };
 
-// A URL as it may be shown: without user and password.
-std::string WithoutCredentials(absl::string_view url);
-
 class Fetcher {
  public:
   virtual ~Fetcher() = default;

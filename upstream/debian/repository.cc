@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "common/credentials.h"
 #include "common/errors.h"
 #include "common/status.h"
 #include "upstream/debian/decompress.h"

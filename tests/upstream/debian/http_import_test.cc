@@ -287,13 +287,6 @@ TEST_F(HttpImportTest, BreaksOffAnEndlessErrorPage) {
   ExpectImported(2);
 }
 
-TEST(WithoutCredentialsTest, LeavesNothingThatIsSecret) {
-  EXPECT_EQ(WithoutCredentials("http://ann:secret@proxy.test:3128"), "http://proxy.test:3128");
-  EXPECT_EQ(WithoutCredentials("https://a:b@c@host/debian/@x"), "https://host/debian/@x");
-  EXPECT_EQ(WithoutCredentials("http://host/a@b"), "http://host/a@b");
-  EXPECT_EQ(WithoutCredentials("file:/srv/debian"), "file:/srv/debian");
-}
-
 TEST_F(HttpImportTest, ShowsNoPassword) {
   config_.set_proxy(absl::StrReplaceAll(origin_->url(), {{"http://", "http://bob:topsecret@"}}));
   config_.set_uri("http://ann:topsecret@archive.invalid");
