@@ -19,6 +19,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
 #include "absl/time/time.h"
+#include "common/credentials.h"
 #include "common/log.h"
 #include "common/status.h"
 #include "google/protobuf/duration.pb.h"
@@ -35,11 +36,11 @@ constexpr int kParallelTransfersMax = 64;
 constexpr int kListenersMax = 16;
 constexpr size_t kNameBytesMax = 128;
 
-// Collects what is wrong, each with the path of its field.
+// Collects what is wrong, each with the path of its field and without credentials.
 class Mistakes {
  public:
   void Add(absl::string_view field, absl::string_view what) {
-    list_.push_back(absl::StrCat(field, ": ", what));
+    list_.push_back(TextWithoutCredentials(absl::StrCat(field, ": ", what)));
   }
   void AddIfError(absl::string_view field, const absl::Status& status) {
     if (!status.ok()) Add(field, status.message());
@@ -321,7 +322,8 @@ bool IsProxyUrl(absl::string_view url) {
 void CompleteDebian(const std::string& path, config::v1::DebianSource& debian, Mistakes& mistakes) {
   if (!debian.proxy().empty() && !IsProxyUrl(debian.proxy())) {
     mistakes.Add(absl::StrCat(path, ".proxy"),
-                 absl::StrCat("\"", debian.proxy(), "\" is not of the form \"http://host:port\""));
+                 absl::StrCat("\"", WithoutCredentials(debian.proxy()),
+                              "\" is not of the form \"http://host:port\""));
   }
   if (debian.from_apt_sources()) {
     if (!debian.uri().empty() || !debian.suite().empty() || !debian.components().empty() ||
@@ -340,9 +342,9 @@ void CompleteDebian(const std::string& path, config::v1::DebianSource& debian, M
   if (!absl::StartsWith(debian.uri(), "http://") && !absl::StartsWith(debian.uri(), "https://") &&
       !absl::StartsWith(debian.uri(), "file:/")) {
     mistakes.Add(absl::StrCat(path, ".uri"),
-                 debian.uri().empty()
-                     ? "is missing; as in \"http://archive.example.org/debian\""
-                     : absl::StrCat("\"", debian.uri(), "\" is neither http:, https: nor file:"));
+                 debian.uri().empty() ? "is missing; as in \"http://archive.example.org/debian\""
+                                      : absl::StrCat("\"", WithoutCredentials(debian.uri()),
+                                                     "\" is neither http:, https: nor file:"));
   }
   if (debian.suite().empty()) {
     mistakes.Add(absl::StrCat(path, ".suite"), "is missing; as in \"bookworm-security\"");

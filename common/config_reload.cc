@@ -5,15 +5,18 @@
 
 #include <algorithm>
 #include <array>
+#include <memory>
 #include <set>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "common/credentials.h"
 
 namespace sluice {
 namespace {
 
+using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::util::MessageDifferencer;
 
@@ -55,6 +58,27 @@ class PathReporter : public MessageDifferencer::Reporter {
   std::set<std::string> paths_;
 };
 
+// Takes the credentials out of all URLs.
+void HideCredentials(Message& message) {
+  const google::protobuf::Reflection& reflection = *message.GetReflection();
+  std::vector<const FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  for (const FieldDescriptor* field : fields) {
+    const int values = field->is_repeated() ? reflection.FieldSize(message, field) : 1;
+    for (int i = 0; i < values; ++i) {
+      if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+        HideCredentials(field->is_repeated()
+                            ? *reflection.MutableRepeatedMessage(&message, field, i)
+                            : *reflection.MutableMessage(&message, field));
+      } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_STRING && !field->is_repeated()) {
+        const std::string text = reflection.GetString(message, field);
+        if (!absl::StrContains(text, "://")) continue;
+        reflection.SetString(&message, field, WithoutCredentials(text));
+      }
+    }
+  }
+}
+
 }  // namespace
 
 ConfigDifference CompareConfigs(const Message& before, const Message& after) {
@@ -81,8 +105,11 @@ std::string DumpConfig(const Message& config) {
   google::protobuf::util::JsonPrintOptions options;
   options.add_whitespace = true;
   options.preserve_proto_field_names = true;
+  const std::unique_ptr<Message> shown(config.New());
+  shown->CopyFrom(config);
+  HideCredentials(*shown);
   std::string text;
-  const auto status = google::protobuf::util::MessageToJsonString(config, &text, options);
+  const auto status = google::protobuf::util::MessageToJsonString(*shown, &text, options);
   // JSON is YAML.
   return status.ok() ? text : absl::StrCat("# ", std::string(status.message()), "\n");
 }

@@ -21,7 +21,8 @@ ConfigDifference CompareConfigs(const google::protobuf::Message& before,
 // Takes over what `CompareConfigs` calls reloadable.
 void TakeReloadable(const config::v1::Node& from, config::v1::Node& to);
 
-// The configuration as it is in force, defaults filled in, in a form that ParseYaml reads back.
+// The configuration as it is in force, defaults filled in, in a form that ParseYaml reads back; but
+// without the credentials in its URLs.
 std::string DumpConfig(const google::protobuf::Message& config);
 
 }  // namespace sluice

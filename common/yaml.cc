@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/strip.h"
+#include "common/credentials.h"
 #include "common/duration_text.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/duration.pb.h"
@@ -105,7 +106,7 @@ class YamlReader {
   // INVALID_ARGUMENT with all mistakes; OK when there is none.
   absl::Status status() const {
     if (mistakes_.empty()) return absl::OkStatus();
-    return absl::InvalidArgumentError(absl::StrJoin(mistakes_, "; "));
+    return absl::InvalidArgumentError(TextWithoutCredentials(absl::StrJoin(mistakes_, "; ")));
   }
 
  private:
@@ -459,8 +460,9 @@ absl::Status ParseYaml(absl::string_view text, absl::string_view file_name, Mess
   try {
     return ReadDocuments(text, file_name, out);
   } catch (const YAML::Exception& error) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        file_name, ":", error.mark.is_null() ? 1 : error.mark.line + 1, ": not YAML: ", error.msg));
+    return absl::InvalidArgumentError(
+        absl::StrCat(file_name, ":", error.mark.is_null() ? 1 : error.mark.line + 1,
+                     ": not YAML: ", TextWithoutCredentials(error.msg)));
   } catch (const std::exception& error) {
     return absl::InvalidArgumentError(absl::StrCat(file_name, ": not YAML: ", error.what()));
   }

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/credentials.h"
 #include "storage/category_ids.h"
 #include "upstream/debian_source.h"
 
@@ -125,7 +126,7 @@ void DebianMapper::AddPackage(const debian::RepositoryConfig& config,
   }
   stored::v1::ContentOrigin& origin = origins_[package.sha256];
   origin.set_source(source_name_);
-  origin.set_base(config.uri);
+  origin.set_base(WithoutCredentials(config.uri));
   origin.set_path(package.filename);
   origin.set_size_bytes(package.size_bytes);
 }

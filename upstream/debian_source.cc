@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "common/credentials.h"
 #include "common/errors.h"
 #include "common/status.h"
 #include "upstream/debian/apt_sources.h"
@@ -79,19 +80,21 @@ absl::StatusOr<SourceCatalog> DebianSource::Read(const std::string& state, std::
 absl::Status DebianSource::ReadFile(const stored::v1::ContentOrigin& origin, int64_t offset,
                                     const std::function<absl::Status(absl::string_view)>& sink,
                                     std::stop_token stop) {
+  std::string base = origin.base();
   std::string proxy = config_.proxy();
-  if (config_.from_apt_sources() && proxy.empty()) {
-    ASSIGN_OR_RETURN(const std::vector<debian::RepositoryConfig> configs, Repositories());
-    for (const debian::RepositoryConfig& config : configs) {
-      if (config.uri == origin.base()) proxy = config.proxy;
-    }
+  // The credentials are those of now; none are stored.
+  ASSIGN_OR_RETURN(const std::vector<debian::RepositoryConfig> configs, Repositories());
+  for (const debian::RepositoryConfig& config : configs) {
+    if (WithoutCredentials(config.uri) != WithoutCredentials(base)) continue;
+    base = config.uri;
+    proxy = config.proxy;
+    break;
   }
-  const absl::Status status =
-      fetcher_.Fetch({.url = absl::StrCat(origin.base(), "/", origin.path()),
-                      .bytes_max = origin.size_bytes() - offset,
-                      .offset = offset,
-                      .proxy = proxy},
-                     sink, stop);
+  const absl::Status status = fetcher_.Fetch({.url = absl::StrCat(base, "/", origin.path()),
+                                              .bytes_max = origin.size_bytes() - offset,
+                                              .offset = offset,
+                                              .proxy = proxy},
+                                             sink, stop);
   if (!absl::IsNotFound(status) || ReasonOf(status) != v1::REASON_UNSPECIFIED) return status;
   return MakeError(v1::REASON_CONTENT_SOURCE_GONE, status.message());
 }

@@ -17,6 +17,7 @@
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "common/credentials.h"
 #include "common/errors.h"
 #include "common/status.h"
 #include "upstream/debian/deb822.h"
@@ -173,8 +174,9 @@ absl::StatusOr<std::string> ReadTargets(const std::string& apt_dir) {
     if (again) command.push_back("--no-release-info");
     ASSIGN_OR_RETURN(ProgramResult targets, RunProgram(command));
     if (targets.exit_code != 0) {
-      return MakeError(v1::REASON_SOURCE_UNAVAILABLE,
-                       absl::StrCat("apt-get indextargets: ", targets.errors));
+      return MakeError(
+          v1::REASON_SOURCE_UNAVAILABLE,
+          absl::StrCat("apt-get indextargets: ", TextWithoutCredentials(targets.errors)));
     }
     if (again || absl::StrContains(targets.output, "Packages|")) return std::move(targets.output);
   }
@@ -198,7 +200,7 @@ absl::StatusOr<AptSources> ReadAptSources(const std::string& apt_dir,
     if (!suite_pattern.empty() && fnmatch(suite_pattern.c_str(), suite.c_str(), 0) != 0) continue;
     const std::string resolved = ResolveList(uri);
     if (!IsSupported(resolved)) {
-      AddOnce(uri, sources.skipped);
+      AddOnce(WithoutCredentials(uri), sources.skipped);
       continue;
     }
     RepositoryConfig& config = found[{uri, suite}];

@@ -37,9 +37,9 @@ absl::Status Mismatch(absl::string_view url, absl::string_view what) {
 
 // What a state must be equal in, besides the Release.
 std::string ConfigText(const RepositoryConfig& config) {
-  return absl::StrCat(config.uri, " ", config.suite, " ", absl::StrJoin(config.components, ","),
-                      " ", absl::StrJoin(config.architectures, ","), " ",
-                      absl::StrJoin(config.languages, ","));
+  return absl::StrCat(
+      WithoutCredentials(config.uri), " ", config.suite, " ", absl::StrJoin(config.components, ","),
+      " ", absl::StrJoin(config.architectures, ","), " ", absl::StrJoin(config.languages, ","));
 }
 
 }  // namespace
@@ -172,12 +172,13 @@ absl::StatusOr<std::string> Repository::FetchIndex(const std::string& path, cons
   }
   const std::string url = absl::StrCat(config_.uri, "/dists/", config_.suite, "/", place);
   ASSIGN_OR_RETURN(std::string bytes, FetchCapped(url, entry.size_bytes, snapshot, stop));
+  const std::string shown = WithoutCredentials(url);
   if (static_cast<int64_t>(bytes.size()) != entry.size_bytes) {
-    return Mismatch(url, absl::StrCat("has ", bytes.size(), " bytes and not the ", entry.size_bytes,
-                                      " that the Release says"));
+    return Mismatch(shown, absl::StrCat("has ", bytes.size(), " bytes and not the ",
+                                        entry.size_bytes, " that the Release says"));
   }
   if (Digest::Of(bytes) != entry.sha256) {
-    return Mismatch(url, "has another SHA-256 than the Release says");
+    return Mismatch(shown, "has another SHA-256 than the Release says");
   }
   // What cannot be kept is fetched again another time.
   std::error_code ignored;

@@ -16,6 +16,7 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
+using ::testing::UnorderedElementsAre;
 
 class AptSourcesTest : public ::testing::Test {
  protected:
@@ -100,12 +101,14 @@ TEST_F(AptSourcesTest, TakesTheSuitesThatMatchAndNamesWhatItCannotRead) {
   Write("sources.list",
         "deb [arch=amd64] http://archive.test/debian stable main\n"
         "deb [arch=amd64] http://archive.test/security stable-security main\n"
-        "deb [arch=amd64] cdrom:[Disc]/ stable-security main\n");
+        "deb [arch=amd64] cdrom:[Disc]/ stable-security main\n"
+        "deb [arch=amd64] ftp://ann:secret@archive.test/debian stable-security main\n");
   const absl::StatusOr<AptSources> sources = Read("*-security");
   ASSERT_TRUE(sources.ok()) << sources.status();
   ASSERT_THAT(sources->repositories, SizeIs(1));
   EXPECT_EQ(sources->repositories[0].uri, "http://archive.test/security");
-  EXPECT_THAT(sources->skipped, ElementsAre(HasSubstr("cdrom:")));
+  EXPECT_THAT(sources->skipped,
+              UnorderedElementsAre(HasSubstr("cdrom:"), "ftp://archive.test/debian"));
 
   const absl::Status none = Read("nothing-*").status();
   EXPECT_EQ(ReasonOf(none), v1::REASON_SOURCE_UNAVAILABLE);

@@ -300,6 +300,44 @@ TEST_F(HttpImportTest, ShowsNoPassword) {
   EXPECT_THAT(Import().DebugString(), Not(HasSubstr("topsecret")));
 }
 
+TEST_F(HttpImportTest, ShowsNoPasswordOfARepositoryThatIsBroken) {
+  config_.set_uri(absl::StrReplaceAll(origin_->url(), {{"http://", "http://ann:topsecret@"}}));
+  std::string packed = ReadFile(index() + ".xz");
+  origin_->Set(IndexPath(), HttpOrigin::Body(packed.substr(0, packed.size() / 2)));
+  ExpectRefused("SOURCE_MISMATCH", origin_->url());
+  EXPECT_THAT(Import().DebugString(), Not(HasSubstr("topsecret")));
+  packed[packed.size() / 2] = static_cast<char>(packed[packed.size() / 2] ^ 1);
+  origin_->Set(IndexPath(), HttpOrigin::Body(packed));
+  ExpectRefused("SOURCE_MISMATCH", origin_->url());
+  EXPECT_THAT(Import().DebugString(), Not(HasSubstr("topsecret")));
+}
+
+// A password that was stored would go on being used, and lie in every backup.
+TEST_F(HttpImportTest, StoresNoPasswordAndFetchesWithThatOfNow) {
+  config_.set_uri(absl::StrReplaceAll(origin_->url(), {{"http://", "http://ann:old@"}}));
+  origin_->DemandLogin("ann:old");
+  ExpectImported(2);
+  const v1::UpdateFile file = Update("harbour 1.4.2-1").files(0);
+  const auto origin =
+      catalog_.Read().GetRow<stored::v1::ContentOrigin>(Family::kContentOrigins, file.sha256());
+  ASSERT_TRUE(origin.ok()) << origin.status();
+  EXPECT_EQ(origin->base(), origin_->url());
+
+  config_.set_uri(absl::StrReplaceAll(origin_->url(), {{"http://", "http://ann:new@"}}));
+  origin_->DemandLogin("ann:new");
+  ExpectImported(0);
+  DebianSource source("security", config_, clock_, directory_.path() + "/cache");
+  std::string bytes;
+  const absl::Status fetched = source.ReadFile(*origin, 0,
+                                               [&bytes](absl::string_view data) {
+                                                 absl::StrAppend(&bytes, data);
+                                                 return absl::OkStatus();
+                                               },
+                                               {});
+  EXPECT_TRUE(fetched.ok()) << fetched;
+  EXPECT_EQ(Digest::Of(bytes).bytes(), file.sha256());
+}
+
 TEST_F(HttpImportTest, BreaksOffASilentOne) {
   origin_->Set("/dists/stable-security/InRelease", HttpOrigin::Silence());
   CurlFetcher fetcher;

@@ -10,6 +10,7 @@
 #include <sstream>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
@@ -77,6 +78,11 @@ void HttpOrigin::Reset() {
   answers_.clear();
 }
 
+void HttpOrigin::DemandLogin(const std::string& login) {
+  MutexLock lock(mutex_);
+  authorization_ = absl::StrCat("\nAuthorization: Basic ", absl::Base64Escape(login), "\r\n");
+}
+
 std::vector<std::string> HttpOrigin::requests() const {
   MutexLock lock(mutex_);
   return requests_;
@@ -113,6 +119,8 @@ void HttpOrigin::Serve(int connection) {
     if (as_proxy && demands_credentials_ &&
         !absl::StrContains(head, "Proxy-Authorization: Basic YW5uOnNlY3JldA==")) {
       answer = Status(407, "Proxy-Authenticate: Basic realm=\"proxy\"\r\nContent-Length: 0\r\n");
+    } else if (!as_proxy && !absl::StrContains(head, authorization_)) {
+      answer = Status(401, "WWW-Authenticate: Basic realm=\"origin\"\r\nContent-Length: 0\r\n");
     } else if (const auto found = answers_.find(path); found != answers_.end()) {
       answer = found->second;
     }

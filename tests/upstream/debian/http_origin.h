@@ -31,6 +31,8 @@ class HttpOrigin {
   void Reset();
   // As a proxy it lets nobody through who does not name this user and password.
   void DemandCredentials() { demands_credentials_ = true; }
+  // As an origin it serves only who logs in as "user:password".
+  void DemandLogin(const std::string& login);
 
   // The paths of all requests so far, in order, as they stood in them.
   std::vector<std::string> requests() const;
@@ -59,6 +61,7 @@ class HttpOrigin {
   mutable Mutex mutex_;
   std::map<std::string, Answer> answers_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> requests_ ABSL_GUARDED_BY(mutex_);
+  std::string authorization_ ABSL_GUARDED_BY(mutex_);  // Header line; empty: anybody.
   std::thread thread_;
 };
 
