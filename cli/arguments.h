@@ -12,8 +12,10 @@ namespace sluice {
 
 // A flag that is understood.
 struct FlagSpec {
-  absl::string_view name;   // With its dashes, as in "--group".
-  absl::string_view value;  // What its value is, as in "NAME"; empty: it takes none.
+  absl::string_view name;  // With its dashes, as in "--group".
+  // What its value is, as in "NAME", or all that it can be, as in "table|json"; empty: it takes
+  // none.
+  absl::string_view value;
   absl::string_view help;
   bool repeated = false;
 };

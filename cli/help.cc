@@ -32,10 +32,16 @@ Exit codes:
 )";
 
 void PrintFlags(const std::vector<FlagSpec>& flags, std::ostream& out) {
+  constexpr size_t kColumn = 24;
   for (const FlagSpec& flag : flags) {
-    const std::string left =
+    std::string left =
         flag.value.empty() ? std::string(flag.name) : absl::StrCat(flag.name, " ", flag.value);
-    out << absl::StreamFormat("  %-24s %s\n", left, flag.help);
+    // What is too long for the column stands alone.
+    if (left.size() > kColumn) {
+      out << "  " << left << "\n";
+      left.clear();
+    }
+    out << absl::StreamFormat("  %-*s %s\n", static_cast<int>(kColumn), left, flag.help);
   }
 }
 
@@ -45,7 +51,8 @@ const std::vector<FlagSpec>& GlobalFlags() {
   static const std::vector<FlagSpec> flags = {
       {"--address", "ADDRESS", "host:port or unix:/path of the node"},
       {"--certificates", "FOLDER", "with key.pem, cert.pem and ca.pem: call with TLS"},
-      {"-o", "FORMAT", "table (for people), json, yaml (for programs) or name (ids only)"},
+      {"-o", "table|json|yaml|name",
+       "table for people, json and yaml for programs, name: only ids"},
       {"--dry-run", "", "say what would be done and change nothing"},
       {"--show-rpc", "", "print the equivalent raw line of each call"},
       {"--timeout", "TIME", "limit of a call, as in 30s; default: 60s, streams unlimited"},

@@ -116,7 +116,7 @@ Verb UpdateListVerb() {
           .method = kListUpdates,
           .flags = {{"--product", "PATH", "only this product and all below it"},
                     {"--classification", "NAME", "only this classification"},
-                    {"--state", "STATE", "approved, not-approved, declined or pending"},
+                    {"--state", "approved|not-approved|declined|pending", "only in this state"},
                     {"--failed", "", "only updates some of whose files failed"},
                     {"--language", "TAG", "language of titles; default: en"},
                     {"--limit", "N", "at most N; default: all"}},

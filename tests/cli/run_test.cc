@@ -51,6 +51,13 @@ TEST_F(RunTest, HelpOfAVerbNamesItsRpc) {
   EXPECT_THAT(node_.calls(), IsEmpty());
 }
 
+TEST_F(RunTest, HelpKeepsItsColumnBesideALongFlag) {
+  EXPECT_EQ(Run({"update", "list", "--help"}), 0);
+  EXPECT_THAT(out_, HasSubstr("  --product PATH           only this product and all below it\n"));
+  EXPECT_THAT(out_, HasSubstr("  --state approved|not-approved|declined|pending\n"
+                              "                           only in this state\n"));
+}
+
 TEST_F(RunTest, PrintsTheRelease) {
   EXPECT_EQ(Run({"--version"}), 0);
   EXPECT_THAT(out_, StartsWith("sluice "));
