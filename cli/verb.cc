@@ -69,6 +69,7 @@ std::vector<Verb> AllVerbs() {
       CertificateInitAuthorityVerb(),
       CertificateIssueVerb(),
       CertificateShowVerb(),
+      CompletionVerb(),
   };
 }
 

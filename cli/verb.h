@@ -45,7 +45,7 @@ struct Invocation {
 struct Verb {
   // Words as typed, as in "update list".
   absl::string_view name;
-  // What stands behind them, as in "ID|TITLE...".
+  // What stands behind them, as in "ID|TITLE..."; words in lower case are meant as they are.
   absl::string_view positionals;
   absl::string_view summary;
   // The RPC behind it, as in "sluice.v1.CatalogService/ListUpdates"; several are joined by ", ";

@@ -40,5 +40,6 @@ Verb SpaceReserveVerb();
 Verb CertificateInitAuthorityVerb();
 Verb CertificateIssueVerb();
 Verb CertificateShowVerb();
+Verb CompletionVerb();
 
 }  // namespace sluice
