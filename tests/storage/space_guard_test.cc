@@ -43,7 +43,7 @@ TEST_F(SpaceGuardTest, LetsWriteWhereNobodyCanSay) {
 
 TEST_F(SpaceGuardTest, AGuardedStoreReadsOnAndWritesAgainWhenThereIsSpace) {
   MemoryOrderedStore inner;
-  const Ballast none(directory_.path() + "/ballast", 0);
+  const Ballast none("/nonexistent/ballast", 0);
   GuardedOrderedStore store(inner, Guard(), Guard(), none);
   WriteSet first;
   first.Put(Family::kSettings, "a", "1");
