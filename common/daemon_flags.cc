@@ -11,7 +11,8 @@ namespace {
 
 constexpr absl::string_view kUsage = R"(
 Usage:
-  $0 [--config FILE]           serve until SIGTERM or SIGINT; SIGHUP reads the configuration again
+  $0 [--config FILE]
+                               serve until SIGTERM or SIGINT; SIGHUP reads the configuration again
   $0 --check-config [--config FILE]
                                check the configuration and exit
   $0 --dump-config [--config FILE]
@@ -21,16 +22,17 @@ Usage:
   $0 restore [--config FILE] [--from FOLDER] [--backup N]
                                make the node of a backup anew, in a state directory that holds
                                none; it begins a new epoch
-  $0 recover [--config FILE]   accept a store that lost acknowledged writes (exit code 5):
-                               draw a new epoch, so that nodes below compare with it
-)";
+  $0 recover [--config FILE]
+                               accept a store that lost acknowledged writes (exit code 5):
+                               draw a new epoch, so that nodes below compare with it)";
 
-constexpr absl::string_view kPromote =
-    R"(  $0 promote [--config FILE]   make the root of a tree of a node that followed another, as when
-                               its upstream is lost for good
-)";
+constexpr absl::string_view kPromote = R"(
+  $0 promote [--config FILE]
+                               make the root of a tree of a node that followed another, as when
+                               its upstream is lost for good)";
 
-constexpr absl::string_view kRest = R"(  $0 --version
+constexpr absl::string_view kRest = R"(
+  $0 --version
   $0 --help
 
   --config FILE   default: /etc/sluice/$0.yaml

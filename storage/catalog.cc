@@ -134,6 +134,17 @@ Catalog::Catalog(OrderedStore& store, Anchor& anchor, stored::v1::StoreState sta
 
 CatalogReader Catalog::Read() const { return CatalogReader(store_.View()); }
 
+absl::Status Catalog::WriteFailure() const {
+  MutexLock lock(mutex_);
+  return poisoned_;
+}
+
+absl::Status Catalog::Poison(const absl::Status& why) {
+  MutexLock lock(mutex_);
+  poisoned_ = why;
+  return why;
+}
+
 uint64_t Catalog::durable_head() const {
   MutexLock lock(mutex_);
   return durable_head_;
@@ -143,7 +154,7 @@ absl::StatusOr<CommitOutcome> Catalog::Commit(const CatalogChange& change) {
   CommitOutcome outcome;
   {
     MutexLock commit_lock(commit_mutex_);
-    RETURN_IF_ERROR(poisoned_);
+    RETURN_IF_ERROR(WriteFailure());
     CatalogCommit commit(store_.View(), state_);
     for (const CatalogChange::Op& op : change.ops()) RETURN_IF_ERROR(commit.Apply(op));
     ASSIGN_OR_RETURN(const WriteSet writes, commit.Finish(change));
@@ -153,10 +164,12 @@ absl::StatusOr<CommitOutcome> Catalog::Commit(const CatalogChange& change) {
     const absl::Time began = absl::Now();
     commit_began_nanos_ = absl::ToUnixNanos(began);
     const absl::Cleanup ended = [this] { commit_began_nanos_ = 0; };
-    RETURN_IF_ERROR(Annotate(store_.Write(writes), "writing a commit"));
+    const absl::Status written = Annotate(store_.Write(writes), "writing a commit");
+    if (ReasonOf(written) == v1::REASON_STORE_WRITE_FAILED) return Poison(written);
+    RETURN_IF_ERROR(written);
     state_ = commit.state();
-    poisoned_ = Annotate(anchor_.Write(AnchorOf(state_)), "writing the anchor");
-    RETURN_IF_ERROR(poisoned_);
+    const absl::Status anchored = Annotate(anchor_.Write(AnchorOf(state_)), "writing the anchor");
+    if (!anchored.ok()) return Poison(anchored);
     outcome.took = absl::Now() - began;
   }
   {

@@ -183,6 +183,9 @@ class Catalog {
   // Makes `change` durable, all or nothing, and then wakes the watchers.
   absl::StatusOr<CommitOutcome> Commit(const CatalogChange& change);
 
+  // Why nothing can be committed until the store is opened anew; OK: it can.
+  absl::Status WriteFailure() const;
+
   // For how long the commit that is under way has been waiting for the disk; zero when none is.
   absl::Duration CommitRunningFor() const;
 
@@ -201,6 +204,9 @@ class Catalog {
  private:
   Catalog(OrderedStore& store, Anchor& anchor, stored::v1::StoreState state);
 
+  // Lets nothing be committed any more. Returns `why`.
+  absl::Status Poison(const absl::Status& why);
+
   OrderedStore& store_;
   Anchor& anchor_;
   const Uuid node_id_;
@@ -209,9 +215,10 @@ class Catalog {
   std::atomic<int64_t> commit_began_nanos_ = 0;  // Since 1970; 0: none is under way.
   Mutex commit_mutex_;                           // Held during a whole commit: the single writer.
   stored::v1::StoreState state_ ABSL_GUARDED_BY(commit_mutex_);
-  // Set for good when the anchor could not follow a commit: nothing more is acknowledged then.
-  absl::Status poisoned_ ABSL_GUARDED_BY(commit_mutex_);
   mutable Mutex mutex_;
+  // Set for good when the store failed in a write, or the anchor could not follow a commit: nothing
+  // more is acknowledged then.
+  absl::Status poisoned_ ABSL_GUARDED_BY(mutex_);
   uint64_t durable_head_ ABSL_GUARDED_BY(mutex_) = 0;
   Mutex watch_mutex_;  // Held while watchers are woken, so that none is woken after its `Unwatch`.
   int64_t next_watch_ ABSL_GUARDED_BY(watch_mutex_) = 1;

@@ -1,15 +1,16 @@
 #include "storage/rocks_ordered_store.h"
 
+#include <cstdarg>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "common/errors.h"
 #include "common/status.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/options.h"
-#include "rocksdb/sst_file_manager.h"
 #include "rocksdb/table.h"
 #include "rocksdb/write_batch.h"
 #include "storage/rocks_status.h"
@@ -19,12 +20,21 @@ namespace {
 
 constexpr size_t kBlockCacheBytes = size_t{32} << 20;
 constexpr size_t kWriteBufferBytes = size_t{16} << 20;
+constexpr uint64_t kLogBytesMax = uint64_t{64} << 20;
 constexpr size_t kBlockBytes = 16 * 1024;
 constexpr double kBloomBitsPerKey = 10;
-constexpr size_t kInfoLogsKept = 3;
 
 rocksdb::Slice ToSlice(absl::string_view text) { return {text.data(), text.size()}; }
 absl::string_view FromSlice(rocksdb::Slice slice) { return {slice.data(), slice.size()}; }
+
+// RocksDB's own log, to nobody: it would go to a file beside the data, and RocksDB aborts when it
+// writes to that again after the disk was full once. What matters comes as a status.
+class NoLog : public rocksdb::Logger {
+ public:
+  NoLog() : rocksdb::Logger(rocksdb::InfoLogLevel::WARN_LEVEL) {}
+  using rocksdb::Logger::Logv;
+  void Logv(const char* /*format*/, va_list /*arguments*/) override {}
+};
 
 rocksdb::DBOptions DatabaseOptions(bool create, rocksdb::Env* env) {
   rocksdb::DBOptions options;
@@ -35,11 +45,12 @@ rocksdb::DBOptions DatabaseOptions(bool create, rocksdb::Env* env) {
   options.paranoid_checks = true;
   options.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
   options.track_and_verify_wals_in_manifest = true;
-  options.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
-  options.keep_log_file_num = kInfoLogsKept;
+  options.info_log = std::make_shared<NoLog>();
   options.max_background_jobs = 2;
-  // It notices when there is space again after there was none, and goes on by itself.
-  options.sst_file_manager.reset(rocksdb::NewSstFileManager(env));
+  // What is read again at a start, and what a family that seldom changes can hold on the disk.
+  options.max_total_wal_size = kLogBytesMax;
+  // Nothing is written any more after a write failed; see `Write`.
+  options.max_bgerror_resume_count = 0;
   options.bytes_per_sync = 1 << 20;
   return options;
 }
@@ -134,8 +145,9 @@ absl::StatusOr<std::unique_ptr<RocksOrderedStore>> RocksOrderedStore::OpenDataba
     const auto family = static_cast<Family>(i);
     families.emplace_back(std::string(FamilyName(family)), FamilyOptions(family, cache));
   }
-  // RocksDB insists on a family of its own.
-  families.emplace_back(rocksdb::kDefaultColumnFamilyName, rocksdb::ColumnFamilyOptions());
+  // RocksDB insists on a family of its own. The size of its buffer decides how much of the disk is
+  // taken for the log beforehand.
+  families.emplace_back(rocksdb::kDefaultColumnFamilyName, FamilyOptions(Family::kState, cache));
 
   std::vector<rocksdb::ColumnFamilyHandle*> opened;
   rocksdb::DB* db = nullptr;
@@ -207,9 +219,18 @@ absl::Status RocksOrderedStore::Write(const WriteSet& changes) {
                                       : batch.Delete(handle, change.key);
     RETURN_IF_ERROR(FromRocks(added, "collecting a write"));
   }
+  if (failed_) {
+    return MakeError(v1::REASON_STORE_WRITE_FAILED,
+                     "a write failed before, and none was tried since");
+  }
   rocksdb::WriteOptions options;
   options.sync = true;
-  return FromRocks(db_->Write(options, &batch), "writing the store");
+  const rocksdb::Status written = db_->Write(options, &batch);
+  if (written.ok()) return absl::OkStatus();
+  // RocksDB would write on to the log in which a write failed, and abort, also after it has resumed
+  // (facebook/rocksdb issues 11643 and 12998). Opened anew, it begins another log.
+  failed_ = true;
+  return WithReason(FromRocks(written, "writing the store"), v1::REASON_STORE_WRITE_FAILED);
 }
 
 }  // namespace sluice

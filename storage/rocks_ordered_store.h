@@ -5,6 +5,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -40,6 +41,7 @@ class RocksOrderedStore : public OrderedStore {
 
   // A view must be gone before the store is.
   std::shared_ptr<const OrderedView> View() const override;
+  // After a failure it writes nothing more until it is opened anew: STORE_WRITE_FAILED.
   absl::Status Write(const WriteSet& changes) override;
 
   ~RocksOrderedStore() override;
@@ -53,6 +55,7 @@ class RocksOrderedStore : public OrderedStore {
   static absl::StatusOr<std::unique_ptr<RocksOrderedStore>> OpenDatabase(
       absl::string_view directory, How how, rocksdb::Env* env = rocksdb::Env::Default());
 
+  std::atomic<bool> failed_ = false;
   std::unique_ptr<rocksdb::DB> db_;
   Handles handles_;  // By family.
 };

@@ -25,6 +25,7 @@ SpaceGuard::SpaceGuard(std::string path, int64_t keep_free_bytes, Ask ask)
       ask_(ask ? std::move(ask) : AskSystem) {}
 
 absl::Status SpaceGuard::Check(v1::Reason reason, int64_t bytes) const {
+  if (keep_free_bytes_ == 0) return absl::OkStatus();
   const int64_t free_bytes = ask_(path_);
   // What cannot be asked is found out by writing.
   if (free_bytes < 0 || free_bytes - bytes >= keep_free_bytes_) return absl::OkStatus();

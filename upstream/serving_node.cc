@@ -36,6 +36,9 @@ constexpr absl::Duration kCommitTimeMax = absl::Seconds(20);
 
 // Why the store cannot be used; empty: it can.
 std::string StuckCommit(const Catalog& catalog) {
+  if (const absl::Status failure = catalog.WriteFailure(); !failure.ok()) {
+    return std::string(failure.message());
+  }
   const absl::Duration running = catalog.CommitRunningFor();
   if (running < kCommitTimeMax) return "";
   return absl::StrCat("a commit has been waiting for the disk for ", absl::FormatDuration(running));

@@ -1,4 +1,4 @@
-#include "tests/system/small_volume.h"
+#include "tests/storage/small_volume.h"
 
 #include <fcntl.h>
 #include <sched.h>
@@ -7,11 +7,11 @@
 
 #include <cerrno>
 #include <cstring>
+#include <fstream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
-#include "tests/system/child_process.h"
 
 namespace sluice {
 namespace {
@@ -23,9 +23,9 @@ absl::Status Failure(absl::string_view doing) {
 // As another user, who is root of a namespace of its own.
 absl::Status BecomeRootOfOwn(uid_t user, gid_t group) {
   if (unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) return Failure("making a user namespace");
-  WriteFile("/proc/self/setgroups", "deny");
-  WriteFile("/proc/self/uid_map", absl::StrCat("0 ", user, " 1"));
-  WriteFile("/proc/self/gid_map", absl::StrCat("0 ", group, " 1"));
+  std::ofstream("/proc/self/setgroups") << "deny";
+  std::ofstream("/proc/self/uid_map") << "0 " << user << " 1";
+  std::ofstream("/proc/self/gid_map") << "0 " << group << " 1";
   return absl::OkStatus();
 }
 
