@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "common/credentials.h"
+#include "common/status.h"
 #include "storage/category_ids.h"
 #include "upstream/debian_source.h"
 
@@ -131,33 +132,45 @@ void DebianMapper::AddPackage(const debian::RepositoryConfig& config,
   origin.set_size_bytes(package.size_bytes);
 }
 
-void DebianMapper::Finish(SourceCatalog& catalog) {
-  for (auto& [path, category] : categories_) catalog.categories.push_back(std::move(category));
-  for (auto& [id, draft] : drafts_) {
-    v1::Revision& revision = draft.revision;
-    std::sort(revision.mutable_product_ids()->begin(), revision.mutable_product_ids()->end());
-    for (auto& [key, file] : draft.files) *revision.add_files() = std::move(file);
-    const std::string title =
-        absl::StrCat(revision.debian().source_package(), " ", revision.debian().source_version());
-    std::map<std::string, std::string> descriptions = {
-        {std::string(kEnglish), Describe(draft.synopses)}};
-    for (const auto& [language, synopses] : draft.translated) {
-      // What is not translated is said in English.
-      std::map<std::string, std::string> complete = synopses;
-      complete.insert(draft.synopses.begin(), draft.synopses.end());
-      if (language != kEnglish) descriptions[language] = Describe(complete);
-    }
-    for (auto& [language, description] : descriptions) {
-      v1::LocalizedText& text = *revision.add_texts();
-      text.set_language(language);
-      text.set_title(title);
-      text.set_description(std::move(description));
-    }
-    catalog.revisions.push_back(std::move(revision));
+absl::Status DebianMapper::Finish(const FactSink& sink) {
+  SourceFacts facts;
+  for (auto& [path, category] : categories_) facts.categories.push_back(std::move(category));
+  categories_.clear();
+  while (!drafts_.empty()) {
+    FinishDraft(std::move(drafts_.extract(drafts_.begin()).mapped()), facts);
+    if (facts.revisions.size() < kRevisionsPerPart) continue;
+    RETURN_IF_ERROR(sink(std::exchange(facts, SourceFacts())));
   }
-  for (auto& [digest, origin] : origins_) {
-    catalog.files.push_back({digest, std::move(origin)});
+  return sink(std::move(facts));
+}
+
+void DebianMapper::FinishDraft(Draft draft, SourceFacts& facts) {
+  v1::Revision& revision = draft.revision;
+  std::sort(revision.mutable_product_ids()->begin(), revision.mutable_product_ids()->end());
+  for (auto& [key, file] : draft.files) {
+    // Whichever update names a file first brings its origin.
+    const absl::StatusOr<Digest> digest = Digest::FromBytes(file.sha256());
+    auto origin = digest.ok() ? origins_.extract(*digest) : decltype(origins_)::node_type();
+    if (origin) facts.files.push_back({origin.key(), std::move(origin.mapped())});
+    *revision.add_files() = std::move(file);
   }
+  const std::string title =
+      absl::StrCat(revision.debian().source_package(), " ", revision.debian().source_version());
+  std::map<std::string, std::string> descriptions = {
+      {std::string(kEnglish), Describe(draft.synopses)}};
+  for (const auto& [language, synopses] : draft.translated) {
+    // What is not translated is said in English.
+    std::map<std::string, std::string> complete = synopses;
+    complete.insert(draft.synopses.begin(), draft.synopses.end());
+    if (language != kEnglish) descriptions[language] = Describe(complete);
+  }
+  for (auto& [language, description] : descriptions) {
+    v1::LocalizedText& text = *revision.add_texts();
+    text.set_language(language);
+    text.set_title(title);
+    text.set_description(std::move(description));
+  }
+  facts.revisions.push_back(std::move(revision));
 }
 
 }  // namespace sluice

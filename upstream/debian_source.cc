@@ -42,7 +42,8 @@ absl::StatusOr<std::vector<debian::RepositoryConfig>> DebianSource::Repositories
   return std::vector<debian::RepositoryConfig>{std::move(repository)};
 }
 
-absl::StatusOr<SourceCatalog> DebianSource::Read(const std::string& state, std::stop_token stop) {
+absl::StatusOr<SourceReading> DebianSource::Read(const std::string& state, const FactSink& sink,
+                                                 std::stop_token stop) {
   ASSIGN_OR_RETURN(const std::vector<debian::RepositoryConfig> configs, Repositories());
   const std::vector<std::string> states = absl::StrSplit(state, '\n');
   const bool comparable = states.size() == configs.size();
@@ -50,31 +51,32 @@ absl::StatusOr<SourceCatalog> DebianSource::Read(const std::string& state, std::
   for (const debian::RepositoryConfig& config : configs) {
     repositories.emplace_back(config, fetcher_, clock_, cache_dir_);
   }
-  SourceCatalog catalog;
+  SourceReading reading;
   std::vector<debian::Snapshot> snapshots;
-  catalog.unchanged = true;
+  reading.unchanged = true;
   for (size_t i = 0; i < repositories.size(); ++i) {
     ASSIGN_OR_RETURN(debian::Snapshot snapshot,
                      repositories[i].Read(comparable ? states[i] : "", stop));
-    catalog.unchanged &= snapshot.unchanged;
-    catalog.fetched_bytes += snapshot.fetched_bytes;
+    reading.unchanged &= snapshot.unchanged;
+    reading.fetched_bytes += snapshot.fetched_bytes;
     snapshots.push_back(std::move(snapshot));
   }
-  if (catalog.unchanged) return catalog;
+  if (reading.unchanged) return reading;
 
   std::vector<std::string> new_states;
   DebianMapper mapper(name_);
   for (size_t i = 0; i < repositories.size(); ++i) {
     if (snapshots[i].unchanged) {
       ASSIGN_OR_RETURN(snapshots[i], repositories[i].ReadAll(stop));
-      catalog.fetched_bytes += snapshots[i].fetched_bytes;
+      reading.fetched_bytes += snapshots[i].fetched_bytes;
     }
     new_states.push_back(snapshots[i].state);
     mapper.Add(repositories[i].config(), snapshots[i]);
   }
-  mapper.Finish(catalog);
-  catalog.state = absl::StrJoin(new_states, "\n");
-  return catalog;
+  snapshots.clear();
+  RETURN_IF_ERROR(mapper.Finish(sink));
+  reading.state = absl::StrJoin(new_states, "\n");
+  return reading;
 }
 
 absl::Status DebianSource::ReadFile(const stored::v1::ContentOrigin& origin, int64_t offset,

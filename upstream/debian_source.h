@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "common/clock.h"
 #include "common/digest.h"
 #include "common/uuid.h"
@@ -23,7 +24,8 @@ class DebianMapper {
   explicit DebianMapper(std::string source_name) : source_name_(std::move(source_name)) {}
 
   void Add(const debian::RepositoryConfig& config, const debian::Snapshot& snapshot);
-  void Finish(SourceCatalog& catalog);
+  // Hands over what was added, and forgets it.
+  absl::Status Finish(const FactSink& sink);
 
  private:
   // An update that is being put together from its binary packages.
@@ -34,6 +36,8 @@ class DebianMapper {
     std::map<std::string, std::map<std::string, std::string>> translated;  // By language.
   };
 
+  // Ends a draft: takes its revision with the origins of its files over into `facts`.
+  void FinishDraft(Draft draft, SourceFacts& facts);
   void AddCategories(const std::string& vendor, const std::string& path);
   void AddPackage(const debian::RepositoryConfig& config, const debian::Snapshot& snapshot,
                   const std::string& product, const std::string& component,
@@ -52,7 +56,8 @@ class DebianSource : public UpdateSource {
                std::string cache_dir);
 
   const std::string& name() const override { return name_; }
-  absl::StatusOr<SourceCatalog> Read(const std::string& state, std::stop_token stop) override;
+  absl::StatusOr<SourceReading> Read(const std::string& state, const FactSink& sink,
+                                     std::stop_token stop) override;
   absl::Status ReadFile(const stored::v1::ContentOrigin& origin, int64_t offset,
                         const std::function<absl::Status(absl::string_view)>& sink,
                         std::stop_token stop) override;

@@ -71,29 +71,29 @@ absl::StatusOr<std::vector<std::string>> ManifestNames(const std::string& path) 
 DirectorySource::DirectorySource(std::string name, const config::v1::DirectorySource& config)
     : name_(std::move(name)), path_(config.path()) {}
 
-absl::StatusOr<SourceCatalog> DirectorySource::Read(const std::string& state,
+absl::StatusOr<SourceReading> DirectorySource::Read(const std::string& state, const FactSink& sink,
                                                     std::stop_token stop) {
   ASSIGN_OR_RETURN(const std::vector<std::string> names, ManifestNames(path_));
-  SourceCatalog catalog;
+  // A folder is small enough to be handed over in one part.
+  SourceFacts facts;
   for (const std::string& name : names) {
-    const absl::Status status = AddManifest(name, catalog, stop);
+    const absl::Status status = AddManifest(name, facts, stop);
     if (ReasonOf(status) == v1::REASON_CANCELLED) return status;
-    if (!status.ok()) catalog.problems.push_back({name, status});
+    if (!status.ok()) facts.problems.push_back({name, status});
   }
   Hasher hasher;
-  for (const v1::Revision& revision : catalog.revisions) {
+  for (const v1::Revision& revision : facts.revisions) {
     hasher.Update(revision.SerializeAsString());
   }
-  catalog.state = hasher.Finish().ToHex();
-  catalog.incomplete = !catalog.problems.empty();
-  if (catalog.state == state && !catalog.incomplete) {
-    catalog = SourceCatalog();
-    catalog.unchanged = true;
-  }
-  return catalog;
+  SourceReading reading;
+  reading.state = hasher.Finish().ToHex();
+  reading.incomplete = !facts.problems.empty();
+  reading.unchanged = reading.state == state && !reading.incomplete;
+  if (!reading.unchanged) RETURN_IF_ERROR(sink(std::move(facts)));
+  return reading;
 }
 
-absl::Status DirectorySource::AddManifest(const std::string& file_name, SourceCatalog& catalog,
+absl::Status DirectorySource::AddManifest(const std::string& file_name, SourceFacts& facts,
                                           std::stop_token stop) {
   ASSIGN_OR_RETURN(const File file, OpenInside(path_, file_name));
   ASSIGN_OR_RETURN(const std::string text, ReadAt(file, 0, kManifestBytesMax + 1, file_name));
@@ -126,17 +126,17 @@ absl::Status DirectorySource::AddManifest(const std::string& file_name, SourceCa
     measured.push_back(size);
   }
   ASSIGN_OR_RETURN(v1::Revision revision, RevisionOf(manifest, measured));
-  for (const v1::Revision& other : catalog.revisions) {
+  for (const v1::Revision& other : facts.revisions) {
     if (other.update_id() == revision.update_id()) {
       return MakeError(v1::REASON_SOURCE_MALFORMED,
                        absl::StrCat("another manifest describes update \"", manifest.name(), "\""));
     }
   }
   for (v1::Category& category : CategoriesOf(manifest)) {
-    catalog.categories.push_back(std::move(category));
+    facts.categories.push_back(std::move(category));
   }
-  std::move(origins.begin(), origins.end(), std::back_inserter(catalog.files));
-  catalog.revisions.push_back(std::move(revision));
+  std::move(origins.begin(), origins.end(), std::back_inserter(facts.files));
+  facts.revisions.push_back(std::move(revision));
   return absl::OkStatus();
 }
 

@@ -17,14 +17,14 @@ class DirectorySource : public UpdateSource {
   const std::string& name() const override { return name_; }
 
   // A manifest that is wrong is a problem of its own and stops no other.
-  absl::StatusOr<SourceCatalog> Read(const std::string& state, std::stop_token stop) override;
+  absl::StatusOr<SourceReading> Read(const std::string& state, const FactSink& sink,
+                                     std::stop_token stop) override;
   absl::Status ReadFile(const stored::v1::ContentOrigin& origin, int64_t offset,
                         const std::function<absl::Status(absl::string_view)>& sink,
                         std::stop_token stop) override;
 
  private:
-  absl::Status AddManifest(const std::string& file_name, SourceCatalog& catalog,
-                           std::stop_token stop);
+  absl::Status AddManifest(const std::string& file_name, SourceFacts& facts, std::stop_token stop);
 
   const std::string name_;
   const std::string path_;

@@ -1,8 +1,14 @@
 #include "upstream/importer.h"
 
+#include <algorithm>
+#include <iterator>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "common/errors.h"
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
@@ -13,6 +19,7 @@ namespace sluice {
 namespace {
 
 constexpr size_t kOpsPerCommit = 512;
+constexpr size_t kRowsPerCommit = 8 * kOpsPerCommit;
 
 absl::StatusOr<stored::v1::SourceState> ReadSourceState(const CatalogReader& reader,
                                                         const std::string& name) {
@@ -22,21 +29,22 @@ absl::StatusOr<stored::v1::SourceState> ReadSourceState(const CatalogReader& rea
   return state;
 }
 
-std::set<std::string> SplitIds(const std::string& joined) {
-  std::set<std::string> ids;
-  for (size_t i = 0; i + Uuid::kSizeBytes <= joined.size(); i += Uuid::kSizeBytes) {
-    ids.insert(joined.substr(i, Uuid::kSizeBytes));
-  }
-  return ids;
+// Sorted and without doubles.
+using Ids = std::vector<Uuid>;
+
+void Sort(Ids& ids) {
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
 }
 
-// The ids of the updates that are offered; what has none is an item of its own that failed.
-std::set<std::string> OfferedIds(const SourceCatalog& offered) {
-  std::set<std::string> ids;
-  for (const v1::Revision& revision : offered.revisions) {
-    if (revision.update_id().size() == Uuid::kSizeBytes) ids.insert(revision.update_id());
+bool Contains(const Ids& ids, const Uuid& id) {
+  return std::binary_search(ids.begin(), ids.end(), id);
+}
+
+void AddSplitIds(absl::string_view joined, Ids& ids) {
+  for (size_t i = 0; i + Uuid::kSizeBytes <= joined.size(); i += Uuid::kSizeBytes) {
+    ids.push_back(*Uuid::FromBytes(joined.substr(i, Uuid::kSizeBytes)));
   }
-  return ids;
 }
 
 // What tells a Debian source package apart over its versions.
@@ -47,42 +55,223 @@ std::string SourceOf(const v1::Revision& revision) {
 }
 
 // The newest update of each source package that is offered.
-using Newest = std::map<std::string, const v1::Revision*>;
-
-Newest NewestBySource(const SourceCatalog& offered) {
-  Newest newest;
-  for (const v1::Revision& revision : offered.revisions) {
-    const std::string source = SourceOf(revision);
-    if (source.empty()) continue;
-    const v1::Revision*& found = newest[source];
-    if (found == nullptr || debian::CompareVersions(found->debian().source_version(),
-                                                    revision.debian().source_version()) < 0) {
-      found = &revision;
-    }
+class NewestBySource {
+ public:
+  void Add(const v1::Revision& revision) {
+    std::string source = SourceOf(revision);
+    if (source.empty()) return;
+    const auto [found, is_first] = newest_.try_emplace(std::move(source));
+    const std::string& version = revision.debian().source_version();
+    if (!is_first && debian::CompareVersions(found->second.version, version) >= 0) return;
+    found->second = {version, revision.update_id()};
   }
-  return newest;
-}
 
-// The id of what replaced a vanished update; empty when nothing newer is offered.
-std::string SuccessorOf(const v1::Revision& vanished, const Newest& newest) {
-  const auto found = newest.find(SourceOf(vanished));
-  if (found == newest.end()) return "";
-  const int order = debian::CompareVersions(vanished.debian().source_version(),
-                                            found->second->debian().source_version());
-  return order < 0 ? found->second->update_id() : "";
-}
+  // The id of what replaced a vanished update; empty when nothing newer is offered.
+  std::string SuccessorOf(const v1::Revision& vanished) const {
+    const auto found = newest_.find(SourceOf(vanished));
+    if (found == newest_.end()) return "";
+    const int order =
+        debian::CompareVersions(vanished.debian().source_version(), found->second.version);
+    return order < 0 ? found->second.update_id : "";
+  }
+
+ private:
+  struct Newest {
+    std::string version;
+    std::string update_id;
+  };
+  absl::flat_hash_map<std::string, Newest> newest_;
+};
 
 // What all other sources offer.
-absl::StatusOr<std::set<std::string>> OfferedElsewhere(const CatalogReader& reader,
-                                                       const std::string& source) {
+absl::StatusOr<Ids> OfferedElsewhere(const CatalogReader& reader, const std::string& source) {
   constexpr int kSourcesMax = 10'000;
   ASSIGN_OR_RETURN(const auto rows,
                    reader.ListRows<stored::v1::SourceState>(Family::kSources, "", "", kSourcesMax));
-  std::set<std::string> ids;
+  Ids ids;
   for (const auto& [name, state] : rows) {
-    if (name != source) ids.merge(SplitIds(state.update_ids()));
+    if (name != source) AddSplitIds(state.update_ids(), ids);
   }
+  Sort(ids);
   return ids;
+}
+
+// One import, from the first part to the row that says what was seen.
+class ImportRun {
+ public:
+  ImportRun(Catalog& catalog, SessionLog& sessions, const stored::v1::SourceState& before,
+            std::stop_token stop)
+      : catalog_(catalog), sessions_(sessions), stop_(std::move(stop)) {
+    AddSplitIds(before.update_ids(), before_);
+    Sort(before_);
+  }
+
+  // Writes a part.
+  absl::Status TakeIn(const SourceFacts& facts);
+  // Writes what follows from all parts.
+  absl::Status Finish(const std::string& source, const SourceReading& reading, absl::Time now);
+
+ private:
+  absl::Status EnterImport();
+  absl::Status WriteOrigins(const std::vector<FileOrigin>& files);
+  absl::Status WriteRevisions(const std::vector<v1::Revision>& revisions);
+  // Marks what vanished from all sources as expired.
+  absl::Status WriteExpiries(const std::string& source);
+  absl::Status WriteExpiry(const CatalogReader& reader, const Uuid& update);
+  // Takes the mark off what came back.
+  absl::Status DeleteExpiries();
+  absl::Status CommitIfFull();
+  // Commits what was collected and counts what came of it.
+  absl::Status Commit();
+
+  Catalog& catalog_;
+  SessionLog& sessions_;
+  const std::stop_token stop_;
+  Ids before_;   // What the last import saw.
+  Ids present_;  // Sorted at the end.
+  NewestBySource newest_;
+  CatalogChange change_;
+  size_t rows_ = 0;  // Of origins in `change_`.
+  bool entered_ = false;
+};
+
+absl::Status ImportRun::EnterImport() {
+  if (std::exchange(entered_, true)) return absl::OkStatus();
+  return sessions_.Enter(v1::SYNC_PHASE_IMPORT);
+}
+
+absl::Status ImportRun::TakeIn(const SourceFacts& facts) {
+  RETURN_IF_ERROR(EnterImport());
+  for (const SourceProblem& problem : facts.problems) {
+    sessions_.AddItem(problem.item, problem.status);
+  }
+  // Before the facts, so that whoever sees an update can have its files.
+  RETURN_IF_ERROR(WriteOrigins(facts.files));
+  for (const v1::Category& category : facts.categories) {
+    ASSIGN_OR_RETURN(CheckedRecord packed, PackCategory(category));
+    change_.Originate(std::move(packed));
+    RETURN_IF_ERROR(CommitIfFull());
+  }
+  return WriteRevisions(facts.revisions);
+}
+
+absl::Status ImportRun::WriteOrigins(const std::vector<FileOrigin>& files) {
+  const CatalogReader reader = catalog_.Read();
+  for (const FileOrigin& file : files) {
+    const absl::StatusOr<stored::v1::ContentOrigin> known =
+        reader.GetRow<stored::v1::ContentOrigin>(Family::kContentOrigins, file.digest.view());
+    if (known.ok() && known->SerializeAsString() == file.origin.SerializeAsString()) continue;
+    change_.PutRow(Family::kContentOrigins, file.digest.view(), file.origin);
+    ++rows_;
+    RETURN_IF_ERROR(CommitIfFull());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ImportRun::WriteRevisions(const std::vector<v1::Revision>& revisions) {
+  for (const v1::Revision& revision : revisions) {
+    if (stop_.stop_requested()) return MakeError(v1::REASON_CANCELLED, "cancelled by an operator");
+    const absl::StatusOr<Uuid> id = Uuid::FromBytes(revision.update_id());
+    if (id.ok()) present_.push_back(*id);
+    // Only what was there before can have a successor.
+    if (!before_.empty()) newest_.Add(revision);
+    absl::StatusOr<CheckedRecord> packed = PackRevision(revision, 0);
+    if (!packed.ok()) {
+      sessions_.AddItem(revision.texts().empty() ? "an update" : revision.texts(0).title(),
+                        packed.status());
+      continue;
+    }
+    change_.Originate(*std::move(packed));
+    RETURN_IF_ERROR(CommitIfFull());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ImportRun::Finish(const std::string& source, const SourceReading& reading,
+                               absl::Time now) {
+  RETURN_IF_ERROR(EnterImport());
+  Sort(present_);
+  RETURN_IF_ERROR(Commit());
+  if (!reading.incomplete) RETURN_IF_ERROR(WriteExpiries(source));
+  RETURN_IF_ERROR(DeleteExpiries());
+  RETURN_IF_ERROR(Commit());
+
+  // Last: an import that was broken off begins again from the state before.
+  stored::v1::SourceState state;
+  state.set_state(reading.state);
+  // What an incomplete reading lacks is looked for by the next complete one.
+  if (reading.incomplete) {
+    present_.insert(present_.end(), before_.begin(), before_.end());
+    Sort(present_);
+  }
+  std::string& ids = *state.mutable_update_ids();
+  ids.reserve(present_.size() * Uuid::kSizeBytes);
+  for (const Uuid& id : present_) ids.append(id.view().data(), id.view().size());
+  *state.mutable_last_success() =
+      google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(now));
+  CatalogChange change;
+  change.PutRow(Family::kSources, source, state);
+  return catalog_.Commit(change).status();
+}
+
+absl::Status ImportRun::WriteExpiries(const std::string& source) {
+  Ids vanished;
+  std::set_difference(before_.begin(), before_.end(), present_.begin(), present_.end(),
+                      std::back_inserter(vanished));
+  if (vanished.empty()) return absl::OkStatus();
+  const CatalogReader reader = catalog_.Read();
+  ASSIGN_OR_RETURN(const Ids elsewhere, OfferedElsewhere(reader, source));
+  for (const Uuid& update : vanished) {
+    if (Contains(elsewhere, update)) continue;
+    RETURN_IF_ERROR(WriteExpiry(reader, update));
+    RETURN_IF_ERROR(CommitIfFull());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ImportRun::WriteExpiry(const CatalogReader& reader, const Uuid& update) {
+  const absl::StatusOr<RecordColumns> current = reader.CurrentRevision(update);
+  if (!current.ok()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const v1::Record record, reader.GetRecord(current->key));
+  ASSIGN_OR_RETURN(const v1::Revision revision, UnpackRevision(record));
+  v1::Expiry expiry;
+  expiry.set_update_id(update.bytes());
+  expiry.set_reason("no longer offered by its source");
+  expiry.set_successor_id(newest_.SuccessorOf(revision));
+  ASSIGN_OR_RETURN(CheckedRecord packed, PackExpiry(expiry, ShardOfRevision(revision)));
+  change_.Originate(std::move(packed));
+  return absl::OkStatus();
+}
+
+absl::Status ImportRun::DeleteExpiries() {
+  const CatalogReader reader = catalog_.Read();
+  for (const Uuid& update : present_) {
+    if (Contains(before_, update)) continue;
+    const RecordKey key = {v1::RECORD_KIND_EXPIRY, update, 0, {}};
+    if (reader.GetColumns(key).ok()) change_.Delete(key);
+    RETURN_IF_ERROR(CommitIfFull());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ImportRun::CommitIfFull() {
+  const bool full = change_.ops().size() >= kOpsPerCommit || rows_ >= kRowsPerCommit;
+  return full ? Commit() : absl::OkStatus();
+}
+
+absl::Status ImportRun::Commit() {
+  if (change_.empty()) return absl::OkStatus();
+  rows_ = 0;
+  ASSIGN_OR_RETURN(const CommitOutcome outcome,
+                   catalog_.Commit(std::exchange(change_, CatalogChange())));
+  v1::SyncCounts& counts = *sessions_.session().mutable_counts();
+  for (const RecordKey& key : outcome.changed) {
+    if (key.kind == v1::RECORD_KIND_CATEGORY) counts.set_categories(counts.categories() + 1);
+    if (key.kind == v1::RECORD_KIND_REVISION) counts.set_revisions(counts.revisions() + 1);
+    if (key.kind == v1::RECORD_KIND_EXPIRY) counts.set_expiries(counts.expiries() + 1);
+  }
+  counts.set_deleted(counts.deleted() + outcome.deleted);
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -94,126 +283,16 @@ absl::Status Importer::Import(UpdateSource& source, SessionLog& sessions, std::s
                    ReadSourceState(catalog_.Read(), source.name()));
   RETURN_IF_ERROR(sessions.Enter(v1::SYNC_PHASE_FETCH));
   session.set_from_seq(catalog_.durable_head());
-  ASSIGN_OR_RETURN(const SourceCatalog offered, source.Read(before.state(), stop));
-  session.mutable_counts()->set_record_bytes(offered.fetched_bytes);
-  for (const SourceProblem& problem : offered.problems) {
-    sessions.AddItem(problem.item, problem.status);
-  }
-  if (offered.unchanged) {
+  ImportRun run(catalog_, sessions, before, stop);
+  const auto take_in = [&run](const SourceFacts& facts) { return run.TakeIn(facts); };
+  ASSIGN_OR_RETURN(const SourceReading reading, source.Read(before.state(), take_in, stop));
+  session.mutable_counts()->set_record_bytes(reading.fetched_bytes);
+  if (reading.unchanged) {
     session.set_method(v1::SYNC_METHOD_NONE);
-    session.set_to_seq(catalog_.durable_head());
-    return absl::OkStatus();
+  } else {
+    RETURN_IF_ERROR(run.Finish(source.name(), reading, clock_.Now()));
   }
-  RETURN_IF_ERROR(sessions.Enter(v1::SYNC_PHASE_IMPORT));
-  RETURN_IF_ERROR(Write(source, offered, sessions, stop));
   session.set_to_seq(catalog_.durable_head());
-  return absl::OkStatus();
-}
-
-absl::Status Importer::Write(UpdateSource& source, const SourceCatalog& offered,
-                             SessionLog& sessions, std::stop_token stop) {
-  ASSIGN_OR_RETURN(const stored::v1::SourceState before,
-                   ReadSourceState(catalog_.Read(), source.name()));
-  RETURN_IF_ERROR(WriteOrigins(offered));
-  RETURN_IF_ERROR(WriteFacts(offered, sessions, stop));
-  const std::set<std::string> known = SplitIds(before.update_ids());
-  RETURN_IF_ERROR(WriteExpiries(source, offered, known, sessions));
-
-  // Last: an import that was broken off begins again from the state before.
-  stored::v1::SourceState now;
-  now.set_state(offered.state);
-  std::set<std::string> ids = OfferedIds(offered);
-  // What an incomplete reading lacks is looked for by the next complete one.
-  if (offered.incomplete) ids.insert(known.begin(), known.end());
-  for (const std::string& id : ids) now.mutable_update_ids()->append(id);
-  *now.mutable_last_success() =
-      google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(clock_.Now()));
-  CatalogChange change;
-  change.PutRow(Family::kSources, source.name(), now);
-  return catalog_.Commit(change).status();
-}
-
-// Before the facts, so that whoever sees an update can have its files.
-absl::Status Importer::WriteOrigins(const SourceCatalog& offered) {
-  const CatalogReader reader = catalog_.Read();
-  CatalogChange change;
-  size_t rows = 0;
-  for (const FileOrigin& file : offered.files) {
-    const absl::StatusOr<stored::v1::ContentOrigin> known =
-        reader.GetRow<stored::v1::ContentOrigin>(Family::kContentOrigins, file.digest.view());
-    if (known.ok() && known->SerializeAsString() == file.origin.SerializeAsString()) continue;
-    change.PutRow(Family::kContentOrigins, file.digest.view(), file.origin);
-    if (++rows % (8 * kOpsPerCommit) != 0) continue;
-    RETURN_IF_ERROR(catalog_.Commit(std::exchange(change, CatalogChange())).status());
-  }
-  return change.empty() ? absl::OkStatus() : catalog_.Commit(change).status();
-}
-
-absl::Status Importer::WriteFacts(const SourceCatalog& offered, SessionLog& sessions,
-                                  std::stop_token stop) {
-  CatalogChange change;
-  for (const v1::Category& category : offered.categories) {
-    ASSIGN_OR_RETURN(CheckedRecord packed, PackCategory(category));
-    change.Originate(std::move(packed));
-    if (change.ops().size() >= kOpsPerCommit) RETURN_IF_ERROR(Commit(change, sessions));
-  }
-  for (const v1::Revision& revision : offered.revisions) {
-    if (stop.stop_requested()) return MakeError(v1::REASON_CANCELLED, "cancelled by an operator");
-    absl::StatusOr<CheckedRecord> packed = PackRevision(revision, 0);
-    if (!packed.ok()) {
-      sessions.AddItem(revision.texts().empty() ? "an update" : revision.texts(0).title(),
-                       packed.status());
-      continue;
-    }
-    change.Originate(*std::move(packed));
-    if (change.ops().size() >= kOpsPerCommit) RETURN_IF_ERROR(Commit(change, sessions));
-  }
-  return Commit(change, sessions);
-}
-
-absl::Status Importer::WriteExpiries(const UpdateSource& source, const SourceCatalog& offered,
-                                     const std::set<std::string>& before, SessionLog& sessions) {
-  const std::set<std::string> present = OfferedIds(offered);
-  const Newest newest = NewestBySource(offered);
-  const CatalogReader reader = catalog_.Read();
-  ASSIGN_OR_RETURN(const std::set<std::string> elsewhere, OfferedElsewhere(reader, source.name()));
-  CatalogChange change;
-  for (const std::string& id : before) {
-    if (present.contains(id) || elsewhere.contains(id) || offered.incomplete) continue;
-    ASSIGN_OR_RETURN(const Uuid update, Uuid::FromBytes(id));
-    const absl::StatusOr<RecordColumns> current = reader.CurrentRevision(update);
-    if (!current.ok()) continue;
-    ASSIGN_OR_RETURN(const v1::Record record, reader.GetRecord(current->key));
-    ASSIGN_OR_RETURN(const v1::Revision revision, UnpackRevision(record));
-    v1::Expiry expiry;
-    expiry.set_update_id(id);
-    expiry.set_reason("no longer offered by its source");
-    expiry.set_successor_id(SuccessorOf(revision, newest));
-    ASSIGN_OR_RETURN(CheckedRecord packed, PackExpiry(expiry, ShardOfRevision(revision)));
-    change.Originate(std::move(packed));
-    if (change.ops().size() >= kOpsPerCommit) RETURN_IF_ERROR(Commit(change, sessions));
-  }
-  for (const std::string& id : present) {
-    if (before.contains(id)) continue;
-    ASSIGN_OR_RETURN(const Uuid update, Uuid::FromBytes(id));
-    const RecordKey key = {v1::RECORD_KIND_EXPIRY, update, 0, {}};
-    if (reader.GetColumns(key).ok()) change.Delete(key);
-  }
-  return Commit(change, sessions);
-}
-
-// Commits what was collected, counts what came of it, and empties `change`.
-absl::Status Importer::Commit(CatalogChange& change, SessionLog& sessions) {
-  if (change.ops().empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const CommitOutcome outcome,
-                   catalog_.Commit(std::exchange(change, CatalogChange())));
-  v1::SyncCounts& counts = *sessions.session().mutable_counts();
-  for (const RecordKey& key : outcome.changed) {
-    if (key.kind == v1::RECORD_KIND_CATEGORY) counts.set_categories(counts.categories() + 1);
-    if (key.kind == v1::RECORD_KIND_REVISION) counts.set_revisions(counts.revisions() + 1);
-    if (key.kind == v1::RECORD_KIND_EXPIRY) counts.set_expiries(counts.expiries() + 1);
-  }
-  counts.set_deleted(counts.deleted() + outcome.deleted);
   return absl::OkStatus();
 }
 

@@ -1,14 +1,11 @@
 // Importer: brings the catalog to what a source offers, writing only what changed.
 //
 // An import is a session like any other: Fetch -> Verify -> Import. Facts are compared by digest;
-// an update that the source no longer offers stays, marked as expired.
+// an update that the source no longer offers stays, marked as expired. Facts are written as they
+// come; of what was written only ids are kept in memory.
 #pragma once
 
-#include <map>
-#include <set>
 #include <stop_token>
-#include <string>
-#include <vector>
 
 #include "absl/random/bit_gen_ref.h"
 #include "absl/status/status.h"
@@ -28,15 +25,6 @@ class Importer {
   absl::Status Import(UpdateSource& source, SessionLog& sessions, std::stop_token stop);
 
  private:
-  absl::Status Write(UpdateSource& source, const SourceCatalog& offered, SessionLog& sessions,
-                     std::stop_token stop);
-  absl::Status WriteFacts(const SourceCatalog& offered, SessionLog& sessions, std::stop_token stop);
-  absl::Status WriteOrigins(const SourceCatalog& offered);
-  // Marks what vanished from all sources as expired, and takes the mark off what came back.
-  absl::Status WriteExpiries(const UpdateSource& source, const SourceCatalog& offered,
-                             const std::set<std::string>& before, SessionLog& sessions);
-  absl::Status Commit(CatalogChange& change, SessionLog& sessions);
-
   Catalog& catalog_;
   Clock& clock_;
 };

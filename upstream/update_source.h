@@ -2,6 +2,7 @@
 // offers and hand out files.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <stop_token>
@@ -29,17 +30,29 @@ struct SourceProblem {
   absl::Status status;
 };
 
-// All that a source offers at one time.
-struct SourceCatalog {
-  // Nothing changed since the state that was given; everything else is empty.
-  bool unchanged = false;
-  // Parents before children.
+// A part of what a source offers. A catalog is handed over in many of these, so that nobody holds
+// all of it.
+struct SourceFacts {
+  // Parents before children, and before the revisions that name them.
   std::vector<v1::Category> categories;
-  // One for each update.
+  // One for each update, over all parts.
   std::vector<v1::Revision> revisions;
+  // Of these revisions.
   std::vector<FileOrigin> files;
   std::vector<SourceProblem> problems;
-  // Something that may describe an update could not be read; so what is not listed here may be
+};
+
+// A good size of one part.
+inline constexpr size_t kRevisionsPerPart = 512;
+
+// Takes a part in. A failure ends the reading and is what it returns.
+using FactSink = std::function<absl::Status(SourceFacts facts)>;
+
+// What a reading came to.
+struct SourceReading {
+  // Nothing changed since the state that was given; nothing was handed over.
+  bool unchanged = false;
+  // Something that may describe an update could not be read; so what was not handed over may be
   // offered all the same, and nothing counts as vanished.
   bool incomplete = false;
   // To be given to the next reading.
@@ -55,12 +68,13 @@ class UpdateSource {
   // As configured.
   virtual const std::string& name() const = 0;
 
-  // Reads, verifies and maps all that the source offers. `state` is that of the last successful
-  // reading; empty: none.
+  // Reads, verifies and maps all that the source offers, and hands it to `sink` part by part, from
+  // this thread. `state` is that of the last successful reading; empty: none.
   //
-  // Errors: the source is refused as a whole, by one of the reasons SOURCE_... or PROXY_...;
-  // nothing of it counts then.
-  virtual absl::StatusOr<SourceCatalog> Read(const std::string& state, std::stop_token stop) = 0;
+  // Errors: the source is refused as a whole, by one of the reasons SOURCE_... or PROXY_...,
+  // before anything was handed over. What the sink returned.
+  virtual absl::StatusOr<SourceReading> Read(const std::string& state, const FactSink& sink,
+                                             std::stop_token stop) = 0;
 
   // Gives the bytes of a file from `offset` on to `sink`, piece by piece; a failure of the sink
   // ends it.

@@ -8,6 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/storage/temporary_directory.h"
+#include "tests/upstream/source_catalog.h"
 
 namespace sluice {
 namespace {
@@ -35,7 +36,8 @@ class DirectorySourceTest : public ::testing::Test {
   }
 
   SourceCatalog Read(const std::string& state = "") {
-    absl::StatusOr<SourceCatalog> catalog = source().Read(state, {});
+    DirectorySource folder = source();
+    absl::StatusOr<SourceCatalog> catalog = ReadAll(folder, state);
     EXPECT_TRUE(catalog.ok()) << catalog.status();
     return catalog.ok() ? *std::move(catalog) : SourceCatalog();
   }
@@ -123,8 +125,8 @@ TEST_F(DirectorySourceTest, RefusesTwoManifestsOfOneUpdate) {
 TEST_F(DirectorySourceTest, IsUnavailableWithoutItsFolder) {
   config::v1::DirectorySource config;
   config.set_path(folder_.path() + "/absent");
-  EXPECT_EQ(ReasonOf(DirectorySource("in-house", config).Read("", {}).status()),
-            v1::REASON_SOURCE_UNAVAILABLE);
+  DirectorySource source("in-house", config);
+  EXPECT_EQ(ReasonOf(ReadAll(source).status()), v1::REASON_SOURCE_UNAVAILABLE);
 }
 
 TEST_F(DirectorySourceTest, ReadsAFileFromAnOffset) {

@@ -9,6 +9,7 @@
 #include "common/errors.h"
 #include "common/mutex.h"
 #include "tests/storage/test_catalog.h"
+#include "tests/upstream/source_catalog.h"
 #include "upstream/manifest.h"
 #include "upstream/update_source.h"
 
@@ -20,16 +21,33 @@ class FakeSource : public UpdateSource {
 
   const std::string& name() const override { return name_; }
 
-  absl::StatusOr<SourceCatalog> Read(const std::string& state, std::stop_token /*stop*/) override {
-    MutexLock lock(mutex_);
-    ++readings_;
-    if (!failure_.ok()) return failure_;
-    SourceCatalog catalog = offered_;
-    if (!state.empty() && state == catalog.state) {
-      catalog = SourceCatalog();
-      catalog.unchanged = true;
+  absl::StatusOr<SourceReading> Read(const std::string& state, const FactSink& sink,
+                                     std::stop_token /*stop*/) override {
+    SourceCatalog catalog;
+    {
+      MutexLock lock(mutex_);
+      ++readings_;
+      if (!failure_.ok()) return failure_;
+      catalog = offered_;
     }
-    return catalog;
+    if (!state.empty() && state == catalog.state) {
+      SourceReading same;
+      same.unchanged = true;
+      return same;
+    }
+    // One update a part, so that whoever takes them in sees many.
+    SourceFacts facts;
+    facts.categories = std::move(catalog.categories);
+    facts.files = std::move(catalog.files);
+    facts.problems = std::move(catalog.problems);
+    for (v1::Revision& revision : catalog.revisions) {
+      facts.revisions.push_back(std::move(revision));
+      const absl::Status taken = sink(std::exchange(facts, SourceFacts()));
+      if (!taken.ok()) return taken;
+    }
+    const absl::Status taken = sink(std::move(facts));
+    if (!taken.ok()) return taken;
+    return static_cast<SourceReading>(catalog);
   }
 
   absl::Status ReadFile(const stored::v1::ContentOrigin& origin, int64_t offset,

@@ -1,6 +1,7 @@
 #include "upstream/importer.h"
 
 #include "absl/random/random.h"
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/decisions.h"
@@ -195,6 +196,21 @@ TEST_F(ImporterTest, ChangesNothingWhenTheSourceIsRefused) {
   EXPECT_EQ(session.errors(0).reason(), "SOURCE_UNAVAILABLE");
   EXPECT_THAT(session.errors(0).message(), HasSubstr("no route"));
   EXPECT_EQ(catalog_->durable_head(), head);
+}
+
+// The fake hands over one update a part.
+TEST_F(ImporterTest, WritesManyPartsInFewCommits) {
+  constexpr int kUpdates = 600;
+  std::vector<UpdateFacts> updates;
+  for (int i = 0; i < kUpdates; ++i) updates.push_back({.name = absl::StrCat("u", i)});
+  source_.Offer(updates);
+  int commits = 0;
+  const int64_t watch = catalog_->Watch(
+      [&commits](const CommitOutcome& outcome) { commits += outcome.stored > 0 ? 1 : 0; });
+  const v1::Session session = Import();
+  catalog_->Unwatch(watch);
+  EXPECT_EQ(session.counts().revisions(), kUpdates);
+  EXPECT_LT(commits, 10);
 }
 
 TEST_F(ImporterTest, GoesOnFromTheStateBeforeAfterACancelledImport) {

@@ -5,6 +5,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/upstream/debian/signed_repository.h"
+#include "tests/upstream/source_catalog.h"
 #include "upstream/debian_source.h"
 
 namespace sluice::debian {
@@ -121,8 +122,8 @@ TEST_F(RepositoryTest, RefusesAPathThatLeadsOutOfTheRepository) {
 TEST_F(RepositoryTest, MapsOneUpdateToASourceVersion) {
   DebianMapper mapper("test");
   mapper.Add(source_.Config(), *Read());
-  SourceCatalog catalog;
-  mapper.Finish(catalog);
+  SourceFacts catalog;
+  ASSERT_TRUE(mapper.Finish(IntoCatalog(catalog)).ok());
   ASSERT_THAT(catalog.revisions, SizeIs(1));
   const v1::Revision& revision = catalog.revisions[0];
   EXPECT_EQ(revision.texts(0).title(), "thing 1:1.2-3");
