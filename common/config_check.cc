@@ -34,6 +34,8 @@ constexpr int kKeepFreeMibMax = 1 << 20;
 constexpr int kRetriesMax = 100;
 constexpr int kParallelTransfersMax = 64;
 constexpr int kListenersMax = 16;
+constexpr int kSyntheticPackagesMax = 2'000'000;
+constexpr int kSyntheticDocumentsMax = 20'000;
 constexpr size_t kNameBytesMax = 128;
 
 // Collects what is wrong, each with the path of its field and without credentials.
@@ -358,6 +360,21 @@ void CompleteDebian(const std::string& path, config::v1::DebianSource& debian, M
   }
 }
 
+void CompleteSynthetic(const std::string& path, config::v1::SyntheticSource& synthetic,
+                       Mistakes& mistakes) {
+  if (synthetic.revisions() == 0) synthetic.set_revisions(10'000);
+  const bool documents = synthetic.shape() == "documents";
+  if (!documents && synthetic.shape() != "packages") {
+    mistakes.Add(absl::StrCat(path, ".shape"),
+                 absl::StrCat("\"", synthetic.shape(), "\" is none of packages, documents"));
+  }
+  const int max = documents ? kSyntheticDocumentsMax : kSyntheticPackagesMax;
+  if (synthetic.revisions() < 1 || synthetic.revisions() > max) {
+    mistakes.Add(absl::StrCat(path, ".revisions"),
+                 absl::StrCat(synthetic.revisions(), " is not from 1 to ", max));
+  }
+}
+
 void CompleteSource(const std::string& path, config::v1::Source& source, Mistakes& mistakes) {
   if (source.name().empty()) {
     mistakes.Add(absl::StrCat(path, ".name"), "is missing; sessions and commands name it");
@@ -365,8 +382,8 @@ void CompleteSource(const std::string& path, config::v1::Source& source, Mistake
     mistakes.Add(absl::StrCat(path, ".name"),
                  absl::StrCat("is longer than ", kNameBytesMax, " bytes"));
   }
-  if (source.has_debian() == source.has_directory()) {
-    mistakes.Add(path, "needs exactly one of debian and directory");
+  if (source.has_debian() + source.has_directory() + source.has_synthetic() != 1) {
+    mistakes.Add(path, "needs exactly one of debian, directory and synthetic");
   }
   if (source.has_debian()) {
     CompleteDebian(absl::StrCat(path, ".debian"), *source.mutable_debian(), mistakes);
@@ -374,6 +391,9 @@ void CompleteSource(const std::string& path, config::v1::Source& source, Mistake
   if (source.has_directory() &&
       (source.directory().path().empty() || source.directory().path().front() != '/')) {
     mistakes.Add(absl::StrCat(path, ".directory.path"), "must be an absolute path");
+  }
+  if (source.has_synthetic()) {
+    CompleteSynthetic(absl::StrCat(path, ".synthetic"), *source.mutable_synthetic(), mistakes);
   }
   CompleteSchedule(absl::StrCat(path, ".schedule"), /*times_a_day=*/1, *source.mutable_schedule(),
                    mistakes);

@@ -20,6 +20,7 @@
 #include "upstream/serving_node.h"
 #include "upstream/source_sync.h"
 #include "upstream/state_verbs.h"
+#include "upstream/synthetic_source.h"
 
 namespace sluice {
 namespace {
@@ -32,6 +33,8 @@ std::vector<ScheduledSource> MakeSources(const config::v1::UpstreamDaemon& confi
       scheduled.source =
           std::make_unique<DebianSource>(source.name(), source.debian(), clock,
                                          absl::StrCat(config.node().state_dir(), "/index-cache"));
+    } else if (source.has_synthetic()) {
+      scheduled.source = std::make_unique<SyntheticSource>(source.name(), source.synthetic());
     } else {
       scheduled.source = std::make_unique<DirectorySource>(source.name(), source.directory());
     }

@@ -197,6 +197,18 @@ TEST(CompleteConfigTest, RefusesContradictionsInADebianSource) {
                     HasSubstr("suite_pattern: goes with from_apt_sources")));
 }
 
+TEST(CompleteConfigTest, RefusesASyntheticSourceOfNoShapeOrTooManyRevisions) {
+  EXPECT_THAT(UpstreamMistakes("sources: [{name: a, synthetic: {revisions: -1}}]"),
+              AllOf(HasSubstr("sources[0].synthetic.shape: \"\" is none of packages, documents"),
+                    HasSubstr("synthetic.revisions: -1 is not from 1 to 2000000")));
+  EXPECT_THAT(UpstreamMistakes("sources: [{name: a, synthetic: {shape: documents, "
+                               "revisions: 20001}}]"),
+              HasSubstr("synthetic.revisions: 20001 is not from 1 to 20000"));
+  EXPECT_THAT(UpstreamMistakes("sources: [{name: a, synthetic: {shape: packages}, "
+                               "directory: {path: /a}}]"),
+              HasSubstr("exactly one of debian"));
+}
+
 TEST(CompleteConfigTest, RefusesSchedulesOutOfRange) {
   EXPECT_THAT(DownstreamMistakes("upstream: {target: \"unix:/u\", schedule: {times_a_day: 25, "
                                  "first_at: \"24:00\", retries: -1}}"),
