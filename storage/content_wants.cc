@@ -50,7 +50,7 @@ absl::Status ContentWants::RecomputeAll(const Selection& selection, absl::Time n
     after = policies.back().key.Encode();
     for (const RecordColumns& policy : policies) updates.insert(policy.key.id);
   }
-  for (const Uuid& update : updates) RETURN_IF_ERROR(Look(selection, update, now));
+  for (const Uuid& update : updates) RETURN_IF_ERROR(Look(reader, selection, update, now));
   return absl::OkStatus();
 }
 
@@ -64,12 +64,18 @@ absl::Status ContentWants::Recompute(const Selection& selection,
     const auto users = needed_by_.find(key.id);
     if (users != needed_by_.end()) updates.insert(users->second.begin(), users->second.end());
   }
-  for (const Uuid& update : updates) RETURN_IF_ERROR(Look(selection, update, now));
+  const CatalogReader reader = catalog_.Read();
+  for (const Uuid& update : updates) RETURN_IF_ERROR(Look(reader, selection, update, now));
   return absl::OkStatus();
 }
 
-absl::Status ContentWants::Look(const Selection& selection, const Uuid& update, absl::Time now) {
-  const CatalogReader reader = catalog_.Read();
+absl::Status ContentWants::Look(const CatalogReader& reader, const Selection& selection,
+                                const Uuid& update, absl::Time now) {
+  if (!by_update_.contains(update)) {
+    // Nobody decided about most updates, and what a synchronisation brings is mostly those.
+    ASSIGN_OR_RETURN(const std::vector<v1::DecisionEntry> decisions, reader.Decisions(update));
+    if (decisions.empty()) return absl::OkStatus();
+  }
   ASSIGN_OR_RETURN(const UpdateStanding standing, StandingOf(reader, update));
   ASSIGN_OR_RETURN(WantedFiles wanted, FilesWantedFor(reader, update, selection));
   std::set<Digest> before;

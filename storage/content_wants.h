@@ -80,7 +80,8 @@ class ContentWants {
     bool requested = false;
   };
 
-  absl::Status Look(const Selection& selection, const Uuid& update, absl::Time now);
+  absl::Status Look(const CatalogReader& reader, const Selection& selection, const Uuid& update,
+                    absl::Time now);
   void RememberNeeds(const Uuid& update, std::vector<Uuid> needed);
   void Need(const ContentInfo& file, absl::Time now);
   void Unneed(const Digest& digest);
