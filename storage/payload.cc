@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -34,11 +35,23 @@ std::string SerializeDeterministically(const google::protobuf::Message& message)
   return bytes;
 }
 
+// zstd's working memory, kept by each thread: to make it anew takes longer than a payload does.
+ZSTD_CCtx* CompressionContext() {
+  thread_local const std::unique_ptr<ZSTD_CCtx, decltype(&ZSTD_freeCCtx)> context(ZSTD_createCCtx(),
+                                                                                  &ZSTD_freeCCtx);
+  return context.get();
+}
+ZSTD_DCtx* DecompressionContext() {
+  thread_local const std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(),
+                                                                                  &ZSTD_freeDCtx);
+  return context.get();
+}
+
 // The zstd frame of `payload`, or nothing when that is no smaller.
 std::string Compress(absl::string_view payload) {
   std::string frame(ZSTD_compressBound(payload.size()), '\0');
-  const size_t size =
-      ZSTD_compress(frame.data(), frame.size(), payload.data(), payload.size(), kZstdLevel);
+  const size_t size = ZSTD_compressCCtx(CompressionContext(), frame.data(), frame.size(),
+                                        payload.data(), payload.size(), kZstdLevel);
   if (ZSTD_isError(size) || size >= payload.size()) return "";
   frame.resize(size);
   return frame;
@@ -62,8 +75,8 @@ absl::StatusOr<std::string> Unpack(const v1::Record& record) {
   }
   ++decompressed_count;
   std::string payload(record.payload_bytes(), '\0');
-  const size_t size =
-      ZSTD_decompress(payload.data(), payload.size(), record.body().data(), record.body().size());
+  const size_t size = ZSTD_decompressDCtx(DecompressionContext(), payload.data(), payload.size(),
+                                          record.body().data(), record.body().size());
   if (ZSTD_isError(size) || size != payload.size()) {
     return Corrupt(record, "the body does not decompress to its declared size");
   }
@@ -110,11 +123,11 @@ absl::StatusOr<CheckedRecord> PackWithColumns(const RecordKey& key, const Payloa
   return packed;
 }
 
-// Checks a received payload of one kind against its key and fills the columns.
+// Parses a received payload of one kind into `payload`, checks it against its key and fills the
+// columns.
 template <typename Payload>
-absl::Status CheckPayload(const std::string& bytes, const std::string& (Payload::*id)() const,
-                          CheckedRecord& checked) {
-  Payload payload;
+absl::Status ParsePayload(const std::string& bytes, const std::string& (Payload::*id)() const,
+                          CheckedRecord& checked, Payload& payload) {
   if (!payload.ParseFromString(bytes)) return Corrupt(checked.record, "the payload does not parse");
   if ((payload.*id)() != checked.record.key().id()) {
     return Corrupt(checked.record, "the payload is about another id than the key");
@@ -123,10 +136,16 @@ absl::Status CheckPayload(const std::string& bytes, const std::string& (Payload:
   return filled.ok() ? filled : Corrupt(checked.record, filled.message());
 }
 
+template <typename Payload>
+absl::Status CheckPayload(const std::string& bytes, const std::string& (Payload::*id)() const,
+                          CheckedRecord& checked) {
+  Payload payload;
+  return ParsePayload(bytes, id, checked, payload);
+}
+
 absl::Status CheckRevision(const std::string& bytes, CheckedRecord& checked) {
-  RETURN_IF_ERROR(CheckPayload(bytes, &v1::Revision::update_id, checked));
   v1::Revision revision;
-  revision.ParseFromString(bytes);
+  RETURN_IF_ERROR(ParsePayload(bytes, &v1::Revision::update_id, checked, revision));
   v1::ShardDefinition derived = ShardOfRevision(revision);
   derived.set_kept_by(checked.record.key().kept_by());
   if (ShardId::Of(derived).bytes() != checked.record.shard_id()) {
