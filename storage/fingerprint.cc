@@ -55,6 +55,11 @@ void Fingerprint::Add(const Fingerprint& other) {
   AddTo(sum_, other.sum_);
 }
 
+void Fingerprint::Subtract(const Fingerprint& other) {
+  count_ -= other.count_;
+  AddTo(sum_, Negate(other.sum_));
+}
+
 v1::Fingerprint Fingerprint::ToProto() const {
   std::string bytes(Digest::kSizeBytes, '\0');
   for (size_t i = 0; i < bytes.size(); ++i) {

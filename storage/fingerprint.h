@@ -20,6 +20,7 @@ class Fingerprint {
   void Add(const Digest& digest);
   void Subtract(const Digest& digest);
   void Add(const Fingerprint& other);
+  void Subtract(const Fingerprint& other);
 
   uint64_t count() const { return count_; }
   v1::Fingerprint ToProto() const;
