@@ -19,10 +19,7 @@ namespace {
 constexpr size_t kRecords = 1'000'000;
 constexpr int kRepeats = 5;
 
-struct Fact {
-  RecordKey key;
-  Digest digest;
-};
+using Fact = ShardMember;
 
 Fact RandomFact(std::mt19937_64& random) {
   std::string bytes(Uuid::kSizeBytes + Digest::kSizeBytes, '\0');
@@ -31,7 +28,8 @@ Fact RandomFact(std::mt19937_64& random) {
   return {{.kind = v1::RECORD_KIND_REVISION,
            .id = *Uuid::FromBytes(view.substr(0, Uuid::kSizeBytes)),
            .revision = 1},
-          *Digest::FromBytes(view.substr(Uuid::kSizeBytes))};
+          *Digest::FromBytes(view.substr(Uuid::kSizeBytes)),
+          Stamp()};
 }
 
 std::vector<uint64_t> ItemsOf(const SipKey& session_key, const std::vector<Fact>& facts) {
@@ -39,7 +37,7 @@ std::vector<uint64_t> ItemsOf(const SipKey& session_key, const std::vector<Fact>
   std::vector<uint64_t> items;
   items.reserve(facts.size());
   for (const Fact& fact : facts) {
-    items.push_back(ItemOf(session_key, shard, fact.key, fact.digest));
+    items.push_back(ItemOf(session_key, ItemScope::kFact, shard, fact));
   }
   return items;
 }

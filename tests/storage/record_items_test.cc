@@ -24,6 +24,10 @@ Fact FactOf(int id, int content) {
           Digest::Of(absl::StrCat(content))};
 }
 
+uint64_t FactItem(const SipKey& session_key, const RecordKey& key, const Digest& digest) {
+  return ItemOf(session_key, ItemScope::kFact, ShardId(), {key, digest, Stamp()});
+}
+
 Fingerprint Sum(const Facts& facts) {
   Fingerprint sum;
   for (const auto& [key, digest] : facts) sum.Add(digest);
@@ -43,7 +47,7 @@ Difference Compare(const SipKey& session_key, int bits, const Facts& here, const
   const auto items_of = [&](const Facts& facts) {
     std::vector<uint64_t> items;
     for (const auto& [key, digest] : facts)
-      items.push_back(ItemOf(session_key, ShardId(), key, digest) & mask);
+      items.push_back(FactItem(session_key, key, digest) & mask);
     return items;
   };
   const std::vector<uint64_t> items_there = items_of(there);
@@ -80,7 +84,7 @@ TEST(RecordItemsTest, TwoRecordsWithOneItemNeverPassForTheSame) {
   const Fact a = FactOf(1, 1);
   // Found by trying: another record whose item has the same 12 bits.
   const auto short_item = [&](const Fact& fact) {
-    return ItemOf(session_key, ShardId(), fact.first, fact.second) & 0xfff;
+    return FactItem(session_key, fact.first, fact.second) & 0xfff;
   };
   int other = 2;
   while (short_item(FactOf(other, other)) != short_item(a)) ++other;
@@ -128,15 +132,31 @@ TEST(RecordItemsTest, WhatIsProvenIsExactHoweverShortTheItemsAre) {
   EXPECT_GT(refused, 500);
 }
 
-TEST(RecordItemsTest, ANumberMakesNoDifferenceAndAShardOrAKeeperDoes) {
+TEST(RecordItemsTest, AFactIsTheSameWithAnyNumberShardAndStampButNotWithAnotherKeeper) {
   const SipKey session_key = SipKey::Random();
-  auto [key, digest] = FactOf(1, 1);
-  const uint64_t item = ItemOf(session_key, ShardId(), key, digest);
-  key.revision = 7;
-  EXPECT_EQ(ItemOf(session_key, ShardId(), key, digest), item);
-  EXPECT_NE(ItemOf(session_key, ShardId::Of(v1::ShardDefinition()), key, digest), item);
-  key.kept_by = Uuid::FromName(Uuid(), "keeper");
-  EXPECT_NE(ItemOf(session_key, ShardId(), key, digest), item);
+  const auto [key, digest] = FactOf(1, 1);
+  const ShardMember member{key, digest, {.epoch_counter = 1, .version = 2}};
+  const uint64_t fact = ItemOf(session_key, ItemScope::kFact, ShardId(), member);
+  const uint64_t placed = ItemOf(session_key, ItemScope::kPlaced, ShardId(), member);
+  const ShardId shard = ShardId::Of(v1::ShardDefinition());
+  EXPECT_NE(fact, placed);
+
+  ShardMember renumbered = member;
+  renumbered.key.revision = 7;
+  EXPECT_EQ(ItemOf(session_key, ItemScope::kFact, shard, renumbered), fact);
+  EXPECT_EQ(ItemOf(session_key, ItemScope::kPlaced, ShardId(), renumbered), placed);
+  EXPECT_NE(ItemOf(session_key, ItemScope::kPlaced, shard, member), placed);
+
+  for (const Stamp& stamp :
+       {Stamp{2, 2, Uuid()}, Stamp{1, 3, Uuid()}, Stamp{1, 2, Uuid::FromName(Uuid(), "origin")}}) {
+    ShardMember restamped = member;
+    restamped.stamp = stamp;
+    EXPECT_EQ(ItemOf(session_key, ItemScope::kFact, ShardId(), restamped), fact);
+    EXPECT_NE(ItemOf(session_key, ItemScope::kPlaced, ShardId(), restamped), placed);
+  }
+  ShardMember kept = member;
+  kept.key.kept_by = Uuid::FromName(Uuid(), "keeper");
+  EXPECT_NE(ItemOf(session_key, ItemScope::kFact, ShardId(), kept), fact);
 }
 
 }  // namespace
