@@ -38,8 +38,7 @@ absl::StatusOr<v1::ReconcileSums> ChannelParityPeer::Sums() {
   v1::ReconcileRequest request;
   request.mutable_open()->set_node_id(hello_.node_id());
   *request.mutable_open()->mutable_subscription() = hello_.subscription();
-  // A write fails when the call has ended; reading then says why.
-  exchange_->Write(request);
+  RETURN_IF_ERROR(Send(request));
   v1::ReconcileSums sums;
   do {
     ASSIGN_OR_RETURN(const v1::ReconcileResponse response, ReadStep());
@@ -47,6 +46,13 @@ absl::StatusOr<v1::ReconcileSums> ChannelParityPeer::Sums() {
     sums.MergeFrom(response.sums());
   } while (sums.more());
   return sums;
+}
+
+absl::Status ChannelParityPeer::Send(const v1::ReconcileRequest& request) {
+  wire_bytes_ += static_cast<int64_t>(request.ByteSizeLong());
+  // A write fails when the call has ended; reading then says why.
+  exchange_->Write(request);
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<v1::ShardKeys>> ChannelParityPeer::Keys(
@@ -58,7 +64,7 @@ absl::StatusOr<std::vector<v1::ShardKeys>> ChannelParityPeer::Keys(
     for (size_t i = begin; i < end; ++i) {
       request.mutable_keys_wanted()->add_shard_ids(shards[i].bytes());
     }
-    exchange_->Write(request);
+    RETURN_IF_ERROR(Send(request));
     for (size_t open = end - begin; open > 0;) {
       ASSIGN_OR_RETURN(v1::ReconcileResponse response, ReadStep());
       if (!response.keys().more()) --open;

@@ -17,6 +17,8 @@ class ChannelParityPeer : public ParityPeer {
   absl::StatusOr<v1::HelloResponse> Hello() override;
   absl::StatusOr<v1::ReconcileSums> Sums() override;
   absl::StatusOr<std::vector<v1::ShardKeys>> Keys(const std::vector<ShardId>& shards) override;
+  absl::Status Send(const v1::ReconcileRequest& request) override;
+  absl::StatusOr<v1::ReconcileResponse> Receive() override { return ReadStep(); }
   int64_t wire_bytes() const override { return wire_bytes_; }
 
  private:

@@ -1,16 +1,20 @@
 #include "downstream/parity_check.h"
 
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/status.h"
+#include "downstream/item_comparison.h"
 #include "downstream/record_comparison.h"
 #include "google/protobuf/util/time_util.h"
 #include "storage/decisions.h"
+#include "storage/record_items.h"
 #include "storage/selection.h"
 
 namespace sluice {
@@ -20,13 +24,9 @@ constexpr int kPage = 1000;
 constexpr int kFindingsMax = 1'000'000;
 
 absl::Status AppendMembers(const CatalogReader& reader, const ShardId& shard, MemberList& members) {
-  std::string after;
-  while (true) {
-    ASSIGN_OR_RETURN(const std::vector<ShardMember> page, reader.Members(shard, after, kPage));
-    members.insert(members.end(), page.begin(), page.end());
-    if (page.size() < kPage) return absl::OkStatus();
-    after = page.back().key.Encode();
-  }
+  return ForEachMember(reader, {shard}, [&](const ShardId& /*shard*/, const ShardMember& member) {
+    members.push_back(member);
+  });
 }
 
 absl::Status AppendMembers(const v1::ShardKeys& keys, MemberList& members) {
@@ -38,6 +38,45 @@ absl::Status AppendMembers(const v1::ShardKeys& keys, MemberList& members) {
     members.push_back(std::move(member));
   }
   return absl::OkStatus();
+}
+
+// What differs between these shards, by items; nothing when that cannot be said exactly.
+absl::StatusOr<std::optional<std::vector<v1::Finding>>> CompareByItems(
+    const CatalogReader& reader, ParityPeer& peer, const std::vector<ShardId>& here,
+    const std::vector<ShardId>& there) {
+  ItemComparison comparison(reader, here, there, {.scope = ItemScope::kFact, .brief = true});
+  ItemComparison::Next next = comparison.Begin();
+  while (next == ItemComparison::Next::kSend || next == ItemComparison::Next::kWait) {
+    if (next == ItemComparison::Next::kSend) {
+      RETURN_IF_ERROR(peer.Send(comparison.request()));
+    }
+    ASSIGN_OR_RETURN(const v1::ReconcileResponse response, peer.Receive());
+    ASSIGN_OR_RETURN(next, comparison.Take(response));
+  }
+  if (next == ItemComparison::Next::kGiveUp) return std::optional<std::vector<v1::Finding>>();
+
+  // What both sides have about the same subjects says how they differ.
+  absl::flat_hash_set<RecordKey> only_here;
+  absl::flat_hash_set<RecordKey> subjects;
+  MemberList upstream_members;
+  for (const auto& [shard, member] : comparison.only_here()) {
+    only_here.insert(member.key);
+    subjects.insert(SubjectOf(member.key));
+  }
+  for (const auto& [shard, member] : comparison.only_there()) {
+    upstream_members.push_back(member);
+    subjects.insert(SubjectOf(member.key));
+  }
+  MemberList members;
+  if (!subjects.empty()) {
+    RETURN_IF_ERROR(
+        ForEachMember(reader, here, [&](const ShardId& /*shard*/, const ShardMember& member) {
+          if (!subjects.contains(SubjectOf(member.key))) return;
+          members.push_back(member);
+          if (!only_here.contains(member.key)) upstream_members.push_back(member);
+        }));
+  }
+  return std::optional(CompareMembers(members, upstream_members));
 }
 
 // What tells a finding apart from all others, as the key of its row.
@@ -126,19 +165,28 @@ absl::Status ParityCheck::CompareRecords(const CatalogReader& reader, ParityPeer
   }
   summary.set_shards_compared(sums.shards_size() + static_cast<int64_t>(ours.size()));
 
+  // Shards that only this node has differ too.
+  std::vector<ShardId> differing_here = differing;
+  for (const auto& [id, unused] : ours) differing_here.push_back(id);
+  summary.set_shards_differing(static_cast<int64_t>(differing_here.size()));
+  summary.set_records_here(static_cast<int64_t>(total_here.count()));
+  summary.set_records_upstream(static_cast<int64_t>(total_upstream.count()));
+
+  if (sums.symbols() && !differing.empty()) {
+    ASSIGN_OR_RETURN(std::optional<std::vector<v1::Finding>> found,
+                     CompareByItems(reader, peer, differing_here, differing));
+    if (found.has_value()) {
+      findings = *std::move(found);
+      return absl::OkStatus();
+    }
+  }
   MemberList upstream_members;
   if (!differing.empty()) {
     ASSIGN_OR_RETURN(const std::vector<v1::ShardKeys> keys, peer.Keys(differing));
     for (const v1::ShardKeys& part : keys) RETURN_IF_ERROR(AppendMembers(part, upstream_members));
   }
-  // Shards that only this node has differ too.
-  for (const auto& [id, unused] : ours) differing.push_back(id);
   MemberList members;
-  for (const ShardId& id : differing) RETURN_IF_ERROR(AppendMembers(reader, id, members));
-
-  summary.set_shards_differing(static_cast<int64_t>(differing.size()));
-  summary.set_records_here(static_cast<int64_t>(total_here.count()));
-  summary.set_records_upstream(static_cast<int64_t>(total_upstream.count()));
+  for (const ShardId& id : differing_here) RETURN_IF_ERROR(AppendMembers(reader, id, members));
   findings = CompareMembers(members, upstream_members);
   return absl::OkStatus();
 }

@@ -1,6 +1,7 @@
 // Parity check: what differs between this node and its upstream over its selection.
 //
-// Shard fingerprints say where to look; only the keys of shards that differ are compared. Content
+// Shard fingerprints say where to look; what those that differ hold is compared by items
+// (item_comparison.h), or by their keys where the upstream does not know items. Content
 // is judged by what the store holds, never by what a row says. The check reads and changes nothing
 // but its own list of findings.
 #pragma once
@@ -29,6 +30,10 @@ class ParityPeer {
 
   // The keys of these shards.
   virtual absl::StatusOr<std::vector<v1::ShardKeys>> Keys(const std::vector<ShardId>& shards) = 0;
+
+  // The next request in the exchange that `Sums` began, and the next answer.
+  virtual absl::Status Send(const v1::ReconcileRequest& request) = 0;
+  virtual absl::StatusOr<v1::ReconcileResponse> Receive() = 0;
 
   // Bytes moved by the calls so far.
   virtual int64_t wire_bytes() const = 0;

@@ -16,14 +16,6 @@ struct Subject {
   std::vector<const ShardMember*> upstream;
 };
 
-// Kept records of nodes further up are subjects of their own.
-struct SubjectKey {
-  v1::RecordKind kind;
-  Uuid id;
-  Uuid kept_by;
-  friend auto operator<=>(const SubjectKey&, const SubjectKey&) = default;
-};
-
 std::set<Digest> DigestsOf(const std::vector<const ShardMember*>& members) {
   std::set<Digest> digests;
   for (const ShardMember* member : members) digests.insert(member->digest);
@@ -43,7 +35,7 @@ bool IsDecision(v1::RecordKind kind) {
          kind == v1::RECORD_KIND_EXPIRY;
 }
 
-v1::FindingClass ClassOf(const SubjectKey& key, const Subject& subject) {
+v1::FindingClass ClassOf(const RecordKey& key, const Subject& subject) {
   if (subject.upstream.empty()) return v1::FINDING_CLASS_MISSING_UPSTREAM;
   if (IsDecision(key.kind)) return v1::FINDING_CLASS_DECISION_DIFFERS;
   if (subject.here.empty()) return v1::FINDING_CLASS_MISSING_DOWNSTREAM;
@@ -78,13 +70,18 @@ void Explain(v1::Finding& finding) {
 
 }  // namespace
 
+// Kept records of nodes further up are subjects of their own.
+RecordKey SubjectOf(const RecordKey& key) {
+  RecordKey subject = key;
+  subject.revision = 0;
+  return subject;
+}
+
 std::vector<v1::Finding> CompareMembers(const MemberList& here, const MemberList& upstream) {
-  std::map<SubjectKey, Subject> subjects;
-  for (const ShardMember& member : here) {
-    subjects[{member.key.kind, member.key.id, member.key.kept_by}].here.push_back(&member);
-  }
+  std::map<RecordKey, Subject> subjects;
+  for (const ShardMember& member : here) subjects[SubjectOf(member.key)].here.push_back(&member);
   for (const ShardMember& member : upstream) {
-    subjects[{member.key.kind, member.key.id, member.key.kept_by}].upstream.push_back(&member);
+    subjects[SubjectOf(member.key)].upstream.push_back(&member);
   }
   std::vector<v1::Finding> findings;
   for (const auto& [key, subject] : subjects) {

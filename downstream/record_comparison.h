@@ -11,6 +11,9 @@ namespace sluice {
 // The records of all shards that differ, as one side has them.
 using MemberList = std::vector<ShardMember>;
 
+// What a record is about, whichever of its revisions it is.
+RecordKey SubjectOf(const RecordKey& key);
+
 // What differs. Revisions are the same when their digests are, whatever their numbers. Titles are
 // left empty.
 std::vector<v1::Finding> CompareMembers(const MemberList& here, const MemberList& upstream);

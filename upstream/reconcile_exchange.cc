@@ -23,13 +23,27 @@ absl::StatusOr<std::vector<v1::ReconcileResponse>> ReconcileExchange::Handle(
     const v1::ReconcileRequest& request) {
   if (request.has_open()) return Open(request.open());
   if (!opened_) return absl::FailedPreconditionError("the exchange begins with `open`");
-  if (request.keys_wanted().shard_ids_size() > kShardsPerRequestMax) {
+  switch (request.step_case()) {
+    case v1::ReconcileRequest::kSymbolsWanted:
+      return items_.Symbols(request.symbols_wanted());
+    case v1::ReconcileRequest::kItemListWanted:
+      return items_.List();
+    case v1::ReconcileRequest::kItemKeysWanted:
+      return items_.Keys(request.item_keys_wanted());
+    default:
+      return Keys(request.keys_wanted());
+  }
+}
+
+absl::StatusOr<std::vector<v1::ReconcileResponse>> ReconcileExchange::Keys(
+    const v1::ShardKeysWanted& wanted) const {
+  if (wanted.shard_ids_size() > kShardsPerRequestMax) {
     return InvalidRequest(
         {{"keys_wanted.shard_ids", absl::StrCat("more than ", kShardsPerRequestMax)}});
   }
   std::vector<v1::ReconcileResponse> responses;
   const CatalogReader reader = catalog_->Read();
-  for (const std::string& bytes : request.keys_wanted().shard_ids()) {
+  for (const std::string& bytes : wanted.shard_ids()) {
     ASSIGN_OR_RETURN(const ShardId shard, ShardId::FromBytes(bytes));
     RETURN_IF_ERROR(AppendKeys(reader, shard, responses));
   }
@@ -51,6 +65,7 @@ absl::StatusOr<std::vector<v1::ReconcileResponse>> ReconcileExchange::Open(
     sums.set_at_seq(state.head_seq());
     *sums.mutable_epoch() = state.epoch();
     sums.set_selection_hash(selection.hash().bytes());
+    sums.set_symbols(true);
   };
   begin_message(responses.back());
   for (const ShardInfo& shard : shards) {

@@ -1,8 +1,8 @@
 // Reconcile exchange: one comparison with one child, step by step.
 //
-// The child gets the fingerprints of all shards in its selection as of one seq, asks for the keys
-// of those that differ, reads what it lacks elsewhere, and tails from that seq; so whatever changes
-// during the comparison reaches it all the same.
+// The child gets the fingerprints of all shards in its selection as of one seq, asks how those that
+// differ do (item_exchange.h) or for their keys, reads what it lacks elsewhere, and tails from that
+// seq; so whatever changes during the comparison reaches it all the same.
 #pragma once
 
 #include <vector>
@@ -10,18 +10,19 @@
 #include "absl/status/statusor.h"
 #include "sluice/v1/replication_service.pb.h"
 #include "storage/catalog.h"
+#include "upstream/item_exchange.h"
 
 namespace sluice {
 
 class ReconcileExchange {
  public:
-  explicit ReconcileExchange(const Catalog& catalog) : catalog_(&catalog) {}
+  explicit ReconcileExchange(const Catalog& catalog) : catalog_(&catalog), items_(catalog) {}
 
   // The answers to one step, in order.
   //
   // Errors:
-  //   INVALID_ARGUMENT     a malformed id, or more than 1,024 shards.
-  //   FAILED_PRECONDITION  keys are asked for before the exchange is opened.
+  //   INVALID_ARGUMENT     a malformed id, or more than 1,024 shards; and those of ItemExchange.
+  //   FAILED_PRECONDITION  something is asked for before the exchange is opened.
   absl::StatusOr<std::vector<v1::ReconcileResponse>> Handle(const v1::ReconcileRequest& request);
 
  private:
@@ -29,7 +30,10 @@ class ReconcileExchange {
   absl::Status AppendKeys(const CatalogReader& reader, const ShardId& shard,
                           std::vector<v1::ReconcileResponse>& responses) const;
 
+  absl::StatusOr<std::vector<v1::ReconcileResponse>> Keys(const v1::ShardKeysWanted& wanted) const;
+
   const Catalog* catalog_;
+  ItemExchange items_;
   bool opened_ = false;
 };
 

@@ -233,6 +233,45 @@ TEST_F(ReplicationServerTest, ComparesByShardAndThenByKey) {
   EXPECT_EQ(keys->front().keys().records(0).key().id(), key.id.bytes());
 }
 
+TEST_F(ReplicationServerTest, RefusesItemsThatWereNotBegunOrAreTooMany) {
+  catalog_.AddUpdate({.name = "a"});
+  ReconcileExchange exchange = server_.Reconcile();
+  v1::ReconcileRequest request;
+  request.mutable_open()->set_node_id(kChild.bytes());
+  const auto opened = exchange.Handle(request);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EXPECT_TRUE(opened->front().sums().symbols());
+  const std::string shard = ShardId::Of(opened->front().sums().shards(0).definition()).bytes();
+
+  request.mutable_item_list_wanted();
+  EXPECT_TRUE(absl::IsFailedPrecondition(exchange.Handle(request).status()));
+  request.mutable_item_keys_wanted();
+  EXPECT_TRUE(absl::IsFailedPrecondition(exchange.Handle(request).status()));
+  v1::SymbolsWanted& wanted = *request.mutable_symbols_wanted();
+  wanted.set_symbols(10);
+  EXPECT_TRUE(absl::IsFailedPrecondition(exchange.Handle(request).status()));
+  wanted.add_shard_ids(shard);
+  wanted.set_symbols(kSymbolsMax + 1);
+  EXPECT_EQ(ReasonOf(exchange.Handle(request).status()), v1::REASON_INVALID_REQUEST);
+  wanted.set_symbols(10);
+  const auto symbols = exchange.Handle(request);
+  ASSERT_TRUE(symbols.ok()) << symbols.status();
+  ASSERT_THAT(*symbols, SizeIs(1));
+  EXPECT_EQ(symbols->front().symbols().fingerprint().count(), 1U);
+
+  wanted.clear_shard_ids();
+  EXPECT_EQ(ReasonOf(exchange.Handle(request).status()), v1::REASON_INVALID_REQUEST)
+      << "the same ten again";
+  wanted.add_shard_ids(shard);
+  wanted.add_shard_ids(shard);
+  EXPECT_EQ(ReasonOf(exchange.Handle(request).status()), v1::REASON_INVALID_REQUEST);
+  for (int i = 0; i < 20'000; ++i) wanted.add_shard_ids(shard);
+  EXPECT_EQ(ReasonOf(exchange.Handle(request).status()), v1::REASON_INVALID_REQUEST);
+  v1::ItemKeysWanted& keys = *request.mutable_item_keys_wanted();
+  for (int i = 0; i < 131'073; ++i) keys.add_items(1);
+  EXPECT_EQ(ReasonOf(exchange.Handle(request).status()), v1::REASON_INVALID_REQUEST);
+}
+
 TEST_F(ReplicationServerTest, RemembersReportsAndPassesTheWordOn) {
   v1::ReportRequest request;
   request.add_nodes()->set_node_id(kChild.bytes());
