@@ -28,8 +28,9 @@ class CatalogChange {
   // the given decisions are stamped, and merged into the stored ones.
   void Originate(CheckedRecord record);
 
-  // Stores a record of another origin by the rules of storage/merge.h. A copy that this node keeps
-  // (`kept_by` is this node) with the same digest leaves in the same commit.
+  // Stores a record as the node above has it, by the rules of storage/merge.h; but a policy, or
+  // what that node keeps, replaces ours whole. A copy that this node keeps (`kept_by` is this node)
+  // with the same digest leaves in the same commit.
   void Accept(CheckedRecord record);
 
   // Deletes a record at its origin: a tombstone takes its place and replicates.

@@ -112,7 +112,7 @@ absl::Status CatalogCommit::Accept(CheckedRecord record) {
     *record.record.mutable_key() = key.ToProto();
   }
   const CheckedRecord accepted = record;
-  RETURN_IF_ERROR(MergeIn(key, std::move(record)));
+  RETURN_IF_ERROR(TakeOver(key, std::move(record)));
   if (key.kept()) return absl::OkStatus();
   return Adopt(key, accepted);
 }
@@ -230,13 +230,24 @@ absl::Status CatalogCommit::Keep(const RecordKey& key) {
 
 absl::Status CatalogCommit::MergeIn(const RecordKey& key, CheckedRecord record) {
   ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(key));
-  // What a node above keeps is that node's alone to change, and it may also take decisions out of
-  // it.
-  const bool kept_above = key.kept() && key.kept_by != self();
+  return StoreMerged(key, Merge(stored, std::move(record)));
+}
+
+absl::Status CatalogCommit::TakeOver(const RecordKey& key, CheckedRecord record) {
+  ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(key));
   const bool same = stored.has_value() && stored->record.digest() == record.record.digest() &&
                     stored->record.state() == record.record.state();
-  Merged merged = kept_above && !same ? Merged{MergeResult::kReplaced, std::move(record)}
-                                      : Merge(stored, std::move(record));
+  const bool both_present = stored.has_value() &&
+                            stored->record.state() == v1::RECORD_STATE_PRESENT &&
+                            record.record.state() == v1::RECORD_STATE_PRESENT;
+  const bool kept_above = key.kept() && key.kept_by != self();
+  const bool policy = !key.kept() && key.kind == v1::RECORD_KIND_POLICY;
+  const bool replaces = !same && (kept_above || (policy && both_present));
+  return StoreMerged(key, replaces ? Merged{MergeResult::kReplaced, std::move(record)}
+                                   : Merge(stored, std::move(record)));
+}
+
+absl::Status CatalogCommit::StoreMerged(const RecordKey& key, Merged merged) {
   switch (merged.result) {
     case MergeResult::kIdentical:
     case MergeResult::kStale:

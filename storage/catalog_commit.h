@@ -45,6 +45,11 @@ class CatalogCommit {
 
   // Merges a record into what is stored under its key.
   absl::Status MergeIn(const RecordKey& key, CheckedRecord record);
+  // The same for what comes from the node above. What that node keeps, and which decisions are in a
+  // policy, it alone changes: it takes decisions out when it keeps them instead. Its word is whole
+  // and replaces ours, whatever the stamps.
+  absl::Status TakeOver(const RecordKey& key, CheckedRecord record);
+  absl::Status StoreMerged(const RecordKey& key, Merged merged);
   // Where an incoming revision or tombstone of one belongs: none if nowhere.
   absl::StatusOr<std::optional<RecordKey>> PlaceRevision(const RecordKey& key,
                                                          const CheckedRecord& record) const;

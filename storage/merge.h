@@ -4,8 +4,8 @@
 //   - A stored record is replaced only by a newer stamp.
 //   - Equal digests are the same fact: only the stamp moves on.
 //   - A policy's decisions are merged one by one by the same rule; their bytes are never rewritten.
-//   - What a node above keeps (`kept_by`) is replaced by what comes from above; the commit sees to
-//   that.
+//   - What a node above keeps (`kept_by`) and the policies that it sends are replaced by what comes
+//   from above; the commit sees to that.
 //   - A revision is never overwritten by another digest: it takes the next free number instead (the
 //   caller chooses the key).
 #pragma once

@@ -2,6 +2,7 @@
 #include "common/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "storage/decisions.h"
 #include "storage/payload.h"
 #include "tests/downstream/engine_bench.h"
 
@@ -245,6 +246,30 @@ TEST(SyncEngineCatalogTest, KeepsWhatARebuiltUpstreamLacksAndGivesItBackWhenItRe
   EXPECT_EQ(Kept(bench), 0U);
   EXPECT_EQ(bench.Ours(), bench.Theirs());
   EXPECT_EQ(bench.Count<CallGetRecords>(), 0U);  // Its own copies were the same.
+}
+
+// The node above kept a decline and then had another policy from its own upstream. Merged with that
+// one, the decline stayed in the policy here, and no comparison could ever take it out.
+TEST(SyncEngineCatalogTest, TakesAPolicyWithoutTheDecisionsThatTheUpstreamKeepsMeanwhile) {
+  EngineBench bench;
+  AddUpdates(bench.upstream(), 1);
+  bench.upstream().Decline("u0");
+  bench.Start();
+  bench.intercept = [](const EngineAction& action) {
+    return std::holds_alternative<CallHello>(action);
+  };
+  bench.CutChanges();
+  CatalogChange kept;
+  kept.Keep({v1::RECORD_KIND_POLICY, UpdateIdOf("u0"), 0, {}});
+  bench.upstream().Commit(kept);
+  bench.upstream().Approve("u0");
+  bench.intercept = [](const EngineAction& /*action*/) { return false; };
+  bench.Restart();
+  EXPECT_EQ(bench.Ours(), bench.Theirs());
+  EXPECT_EQ(bench.LastSession().outcome(), v1::SYNC_OUTCOME_SUCCEEDED);
+  EXPECT_EQ(bench.LastSession().method(), v1::SYNC_METHOD_TAIL);
+  const UpdateStanding standing = StandingOf(bench.catalog().Read(), UpdateIdOf("u0")).value();
+  EXPECT_EQ(standing.state, v1::UPDATE_STATE_DECLINED);
 }
 
 TEST(SyncEngineCatalogTest, LetsGoWhatItsNarrowerSubscriptionNoLongerTakes) {
