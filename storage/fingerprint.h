@@ -2,8 +2,8 @@
 // digests.
 //
 // Addition commutes and can be undone, so a shard's fingerprint follows every put and delete at the
-// cost of one addition, and the fingerprint of a selection is the sum of its shards'. It finds
-// accidents; it is not evidence against an adversary.
+// cost of one addition, and the fingerprint of a selection (storage/selection.h) follows from its
+// shards'. It finds accidents; it is not evidence against an adversary.
 #pragma once
 
 #include <array>

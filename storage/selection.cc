@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "common/digest.h"
 #include "common/status.h"
 #include "storage/category_ids.h"
 
@@ -107,6 +108,17 @@ bool Selection::TakesFile(const google::protobuf::RepeatedPtrField<std::string>&
          });
 }
 
+namespace {
+
+// What a shard adds to a selection's fingerprint: its count, and a hash of its id and sum.
+absl::StatusOr<Fingerprint> Placed(const ShardInfo& shard) {
+  v1::Fingerprint placed = shard.fingerprint.ToProto();
+  placed.set_sum(Digest::Of(absl::StrCat(shard.id.view(), placed.sum())).bytes());
+  return Fingerprint::FromProto(placed);
+}
+
+}  // namespace
+
 absl::StatusOr<Fingerprint> SelectionFingerprint(const CatalogReader& reader,
                                                  const Selection& selection,
                                                  const Uuid& excluded_keeper) {
@@ -114,7 +126,9 @@ absl::StatusOr<Fingerprint> SelectionFingerprint(const CatalogReader& reader,
   Fingerprint total;
   for (const ShardInfo& shard : shards) {
     const bool excluded = shard.definition.kept_by() == excluded_keeper.view();
-    if (!excluded && selection.Matches(shard.definition)) total.Add(shard.fingerprint);
+    if (excluded || !selection.Matches(shard.definition)) continue;
+    ASSIGN_OR_RETURN(const Fingerprint placed, Placed(shard));
+    total.Add(placed);
   }
   return total;
 }

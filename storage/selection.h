@@ -49,8 +49,9 @@ class Selection {
   Digest hash_;
 };
 
-// The sum of the fingerprints of those shards that `selection` takes, leaving out those kept by
-// `excluded_keeper`.
+// What the shards add up to that `selection` takes, leaving out those kept by `excluded_keeper`:
+// the count of their records, and the sum of a hash of each shard's id and sum. Each record in its
+// shard, that is: one that moves from shard to shard shows too.
 absl::StatusOr<Fingerprint> SelectionFingerprint(const CatalogReader& reader,
                                                  const Selection& selection,
                                                  const Uuid& excluded_keeper);

@@ -272,6 +272,26 @@ TEST(SyncEngineCatalogTest, TakesAPolicyWithoutTheDecisionsThatTheUpstreamKeepsM
   EXPECT_EQ(standing.state, v1::UPDATE_STATE_DECLINED);
 }
 
+// While it keeps updates a node goes by fingerprints alone. They were the same wherever a record
+// was, and a decision that followed its update stayed behind.
+TEST(SyncEngineCatalogTest, SeesThatADecisionMovedWhileItKeepsUpdates) {
+  EngineBench bench;
+  AddUpdates(bench.upstream(), 3);
+  bench.Start();
+  TestCatalog rebuilt(absl::FromUnixSeconds(1'800'000'000));
+  AddUpdates(rebuilt, 1);
+  rebuilt.AddUpdate({.name = "u0", .product = "Fabrikam/Tool"});
+  rebuilt.Approve("u0");
+  bench.MoveTo(rebuilt);
+  bench.Advance(absl::Seconds(5));
+  ASSERT_EQ(Kept(bench), 2U);
+  AddUpdates(rebuilt, 1);  // The first revision is the current one again.
+  bench.Run();
+  const RecordKey policy = {v1::RECORD_KIND_POLICY, UpdateIdOf("u0"), 0, {}};
+  EXPECT_EQ(bench.catalog().Read().GetColumns(policy)->header.shard_id(),
+            rebuilt.Read().GetColumns(policy)->header.shard_id());
+}
+
 TEST(SyncEngineCatalogTest, LetsGoWhatItsNarrowerSubscriptionNoLongerTakes) {
   EngineBench bench;
   bench.upstream().AddProduct("Contoso/Agent");

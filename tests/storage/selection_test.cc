@@ -85,7 +85,23 @@ TEST(SelectionTest, HasTheSameHashWhateverTheOrderOfNames) {
   EXPECT_NE(Expand(catalog, Products({"A"})).hash(), Expand(catalog, {}).hash());
 }
 
-TEST(SelectionFingerprintTest, IsTheSumOverTheShardsThatAreTaken) {
+// A node that goes by fingerprints alone took a decision that had moved for one that had not.
+TEST(SelectionFingerprintTest, ShowsARecordThatMovedToAnotherShard) {
+  const auto with_product = [](absl::string_view product) {
+    TestCatalog catalog;
+    catalog.AddUpdate({.name = "a", .product = "Contoso/Agent"});
+    catalog.AddUpdate({.name = "a", .product = "Fabrikam/Tool"});
+    catalog.AddUpdate({.name = "a", .product = std::string(product)});
+    catalog.Approve("a");
+    return SelectionFingerprint(catalog.Read(), Expand(catalog, {}), Uuid()).value();
+  };
+  const Fingerprint agent = with_product("Contoso/Agent");
+  const Fingerprint tool = with_product("Fabrikam/Tool");
+  EXPECT_EQ(agent.count(), tool.count());
+  EXPECT_NE(agent, tool);
+}
+
+TEST(SelectionFingerprintTest, CountsTheRecordsOfTheShardsThatAreTaken) {
   TestCatalog catalog;
   catalog.AddUpdate({.name = "a", .product = "Contoso/Agent"});
   catalog.AddUpdate({.name = "b", .product = "Fabrikam/Tool"});
