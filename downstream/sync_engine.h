@@ -90,6 +90,7 @@ class SyncEngine {
   void AcceptHello(const v1::HelloResponse& hello);
   // `same_history`: what the upstream lacks has left the selection; else it is only missing there.
   void BeginReconcile(bool same_history);
+  absl::Status MistrustCursor(bool same_history);
   bool BeginOutOfWatch();
   void BeginTail();
   void TakeReconcileStep(absl::StatusOr<Reconciler::Step> step);

@@ -143,7 +143,7 @@ void SyncEngine::AcceptHello(const v1::HelloResponse& hello) {
 void SyncEngine::BeginReconcile(bool same_history) {
   compared_ = true;
   sessions_.session().set_method(v1::SYNC_METHOD_RECONCILE);
-  if (!Check(Expand())) return;
+  if (!Check(Expand()) || !Check(MistrustCursor(same_history))) return;
   Enter(v1::SYNC_PHASE_CATALOG);
   applier_.BeginStream();
   reconciler_ = std::make_unique<Reconciler>(catalog_, applier_, *selection_, same_history);
@@ -153,6 +153,18 @@ void SyncEngine::BeginReconcile(bool same_history) {
   open.mutable_open()->set_node_id(catalog_.node_id().bytes());
   *open.mutable_open()->mutable_subscription() = subscription_;
   Do(OpenReconcile{reconcile_call_, std::move(open)});
+}
+
+// Until a comparison is through, what is here is not what the cursor says, and one that is cut off
+// must be begun again, with a history that is as strange as it was.
+absl::Status SyncEngine::MistrustCursor(bool same_history) {
+  if (cursor_.upstream_id().empty()) return absl::OkStatus();
+  v1::Cursor mistrusted = cursor_;
+  mistrusted.clear_selection_hash();
+  if (!same_history) mistrusted.clear_epoch();
+  CatalogChange change;
+  change.SetCursor(mistrusted);
+  return catalog_.Commit(change).status();
 }
 
 void SyncEngine::On(const ReconcileReceived& event) {

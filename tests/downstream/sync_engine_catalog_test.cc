@@ -11,6 +11,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 
 // How many records this node keeps because its upstream's history lacks them.
@@ -360,6 +361,63 @@ TEST(SyncEngineCatalogTest, GoesOnWithAComparisonThatWasCut) {
   bench.Advance(absl::Minutes(5));
   EXPECT_TRUE(cut);
   EXPECT_EQ(bench.Ours(), bench.Theirs());
+  EXPECT_EQ(Kept(bench), 1U);
+}
+
+// A comparison let go of a product that had left the selection, and was cut; then the product came
+// back. The cursor seemed to fit again, and the tail went on without the product's updates.
+TEST(SyncEngineCatalogTest, ComparesAgainWhenAComparisonWasCutAndTheSelectionIsAsBefore) {
+  EngineBench bench;
+  bench.upstream().AddProduct("Contoso");
+  bench.upstream().AddProduct("Fabrikam/Tool", "Contoso");
+  bench.upstream().AddUpdate({.name = "b", .product = "Fabrikam/Tool"});
+  bench.Subscribe(SubscriptionTo({"Contoso"}));
+  bench.Start();
+  ASSERT_TRUE(bench.Has("b"));
+  bench.intercept = [&bench](const EngineAction& action) {
+    const auto* const keys = std::get_if<SendReconcile>(&action);
+    if (keys != nullptr) {
+      bench.TakeLater(ReconcileEnded{keys->call, absl::UnavailableError("cut")});
+    }
+    return keys != nullptr;
+  };
+  bench.upstream().AddProduct("Fabrikam/Tool");
+  bench.Run();
+  ASSERT_FALSE(bench.Has("b"));
+  bench.upstream().AddProduct("Fabrikam/Tool", "Contoso");
+  bench.intercept = [](const EngineAction& /*action*/) { return false; };
+  bench.Restart();
+  EXPECT_TRUE(bench.Has("b"));
+  EXPECT_THAT(bench.LastSession().summary(), Not(HasSubstr("fingerprints differed")));
+}
+
+// A history that was lost is one that has less: what is here was kept until the comparison was cut,
+// and after that removed.
+TEST(SyncEngineCatalogTest, KeepsWhatALostHistoryLacksAlsoWhenAComparisonWasCut) {
+  EngineBench bench;
+  AddUpdates(bench.upstream(), 3);
+  bench.Start();
+  v1::Cursor ahead = bench.Cursor();
+  ahead.set_seq(ahead.seq() + 1);
+  CatalogChange change;
+  change.SetCursor(ahead);
+  ASSERT_TRUE(bench.catalog().Commit(change).ok());
+  bench.intercept = [&bench](const EngineAction& action) {
+    const auto* const open = std::get_if<OpenReconcile>(&action);
+    if (open != nullptr) {
+      bench.TakeLater(ReconcileEnded{open->call, absl::UnavailableError("cut")});
+    }
+    return open != nullptr;
+  };
+  bench.Restart();
+  change = CatalogChange();
+  const RecordColumns lost = bench.upstream().Read().CurrentRevision(UpdateIdOf("u1")).value();
+  change.Leave(lost.key, ShardId::FromBytes(lost.header.shard_id()).value());
+  bench.upstream().Commit(change);
+  bench.upstream().AddUpdate({.name = "u3"});
+  bench.intercept = [](const EngineAction& /*action*/) { return false; };
+  bench.Restart();
+  EXPECT_TRUE(bench.Has("u1"));
   EXPECT_EQ(Kept(bench), 1U);
 }
 
