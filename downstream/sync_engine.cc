@@ -228,12 +228,21 @@ void SyncEngine::On(const ContentLost& event) {
   report_due_ = true;
 }
 
-// Stores what an operator should see of a file; nothing once it is here.
+// Stores what an operator should see of a file; nothing once it is here, and nothing new when it
+// fails again as before: that would be a synced write, and a report by every node up to the root,
+// each few minutes for as long as nobody has the file.
 void SyncEngine::RememberContent(const v1::ContentAnswer& answer) {
+  Do(ContentChanged{answer});
   CatalogChange change;
   if (answer.state() == v1::CONTENT_STATE_READY) {
     change.DeleteRow(Family::kContent, answer.digest());
   } else {
+    const absl::StatusOr<stored::v1::ContentRow> known =
+        catalog_.Read().GetRow<stored::v1::ContentRow>(Family::kContent, answer.digest());
+    if (known.ok() && known->state() == answer.state() &&
+        known->last_failure().SerializeAsString() == answer.status().SerializeAsString()) {
+      return;
+    }
     stored::v1::ContentRow row;
     row.set_state(answer.state());
     *row.mutable_last_failure() = answer.status();
@@ -243,7 +252,6 @@ void SyncEngine::RememberContent(const v1::ContentAnswer& answer) {
   }
   Check(catalog_.Commit(change).status());
   report_due_ = true;
-  Do(ContentChanged{answer});
 }
 
 // ---- Reports.

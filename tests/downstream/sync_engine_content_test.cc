@@ -162,6 +162,34 @@ TEST(SyncEngineContentTest, KeepsTheWordsOfTheNodeWhereAFileFailedAndTriesAgainL
   EXPECT_GE(bench.Count<CallRequestContent>(), 2U);
 }
 
+// A file that nobody has made every node up to the root report, each few minutes and for ever.
+TEST(SyncEngineContentTest, HasNothingToSayWhenAFileFailsAgainAsBefore) {
+  EngineBench bench;
+  bench.upstream().AddUpdate({.name = "a", .contents = {"gone"}});
+  bench.upstream().Approve("a");
+  bench.intercept = [&bench](const EngineAction& action) {
+    const auto* const request = std::get_if<CallRequestContent>(&action);
+    if (request == nullptr) return false;
+    const v1::RequestResponse response = Answers(Answer("gone", v1::CONTENT_STATE_FAILED));
+    bench.TakeLater(ContentAnswered{request->call, response});
+    return true;
+  };
+  bench.Start();
+  bench.Advance(absl::Seconds(1));
+  const size_t asked = bench.Count<CallRequestContent>();
+  const size_t reported = bench.Count<CallReport>();
+  const auto row_of = [&bench] {
+    return bench.catalog().Read().GetRow<stored::v1::ContentRow>(Family::kContent,
+                                                                 Digest::Of("gone").bytes());
+  };
+  const stored::v1::ContentRow row = row_of().value();
+  bench.Advance(absl::Minutes(30));
+  EXPECT_GT(bench.Count<CallRequestContent>(), asked + 5);
+  EXPECT_EQ(bench.Count<CallReport>(), reported);
+  // It failed since then.
+  EXPECT_EQ(row_of()->changed_at().SerializeAsString(), row.changed_at().SerializeAsString());
+}
+
 TEST(SyncEngineContentTest, FetchesAgainWhatArrivedCorrupt) {
   EngineBench bench;
   bench.upstream().AddUpdate({.name = "a", .contents = {"file"}});
