@@ -48,7 +48,7 @@ absl::StatusOr<v1::ReconcileResponse> ItemExchange::Begin(const v1::SymbolsWante
   Compared compared{catalog_->Read(),
                     {},
                     wanted.facts_only() ? ItemScope::kFact : ItemScope::kPlaced,
-                    SipKey::Random(),
+                    draw_key_(),
                     SymbolEncoder({})};
   Fingerprint fingerprint;
   for (const std::string& bytes : wanted.shard_ids()) {

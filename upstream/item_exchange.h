@@ -7,6 +7,7 @@
 
 #include <functional>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -20,7 +21,9 @@ namespace sluice {
 
 class ItemExchange {
  public:
-  explicit ItemExchange(const Catalog& catalog) : catalog_(&catalog) {}
+  // `draw_key` gives each comparison the key of its items.
+  ItemExchange(const Catalog& catalog, std::function<SipKey()> draw_key)
+      : catalog_(&catalog), draw_key_(std::move(draw_key)) {}
 
   // Errors, of all three:
   //   INVALID_ARGUMENT     a malformed id, or more than what a request may ask for.
@@ -48,6 +51,7 @@ class ItemExchange {
       const std::function<void(const ShardId&, const ShardMember&, uint64_t)>& visit);
 
   const Catalog* catalog_;
+  std::function<SipKey()> draw_key_;
   std::optional<Compared> compared_;
 };
 

@@ -5,6 +5,8 @@
 // seq; so whatever changes during the comparison reaches it all the same.
 #pragma once
 
+#include <functional>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -16,7 +18,9 @@ namespace sluice {
 
 class ReconcileExchange {
  public:
-  explicit ReconcileExchange(const Catalog& catalog) : catalog_(&catalog), items_(catalog) {}
+  // `draw_key`: as ItemExchange.
+  ReconcileExchange(const Catalog& catalog, std::function<SipKey()> draw_key)
+      : catalog_(&catalog), items_(catalog, std::move(draw_key)) {}
 
   // The answers to one step, in order.
   //

@@ -7,6 +7,7 @@
 
 #include "absl/status/statusor.h"
 #include "common/clock.h"
+#include "common/sip_hash.h"
 #include "sluice/v1/replication_service.pb.h"
 #include "storage/catalog.h"
 #include "upstream/change_feed.h"
@@ -20,6 +21,8 @@ class ReplicationServer {
     std::string node_name;
     // Told of every stored report, so that a node in the middle passes it on.
     std::function<void()> on_report;
+    // For items of comparisons: what nobody can foresee, but in tests.
+    std::function<SipKey()> draw_key = SipKey::Random;
   };
 
   ReplicationServer(Catalog& catalog, Clock& clock, Options options);
@@ -27,7 +30,7 @@ class ReplicationServer {
   absl::StatusOr<v1::HelloResponse> Hello(const v1::HelloRequest& request) const;
   absl::StatusOr<ChangeFeed> Changes(const v1::ChangesRequest& request) const;
   absl::StatusOr<v1::GetRecordsResponse> GetRecords(const v1::GetRecordsRequest& request) const;
-  ReconcileExchange Reconcile() const { return ReconcileExchange(catalog_); }
+  ReconcileExchange Reconcile() const { return ReconcileExchange(catalog_, options_.draw_key); }
   absl::StatusOr<v1::ReportResponse> Report(const v1::ReportRequest& request);
 
   Catalog& catalog() { return catalog_; }

@@ -100,8 +100,10 @@ void EngineBench::Advance(absl::Duration step) {
 
 void EngineBench::MoveTo(TestCatalog& other) {
   upstream_ = &other;
-  server_ = std::make_unique<ReplicationServer>(*other, clock_,
-                                                ReplicationServer::Options{.node_name = "hq"});
+  server_ = std::make_unique<ReplicationServer>(
+      *other, clock_, ReplicationServer::Options{.node_name = "hq", .draw_key = [this] {
+                                                   return SipKey{random_(), random_()};
+                                                 }});
   if (feed_.has_value()) CutChanges();
 }
 

@@ -72,7 +72,7 @@ class ItemComparisonTest : public ::testing::Test {
   absl::StatusOr<Next> Compare(
       ItemComparison::Options options = {.scope = ItemScope::kFact},
       const std::function<void(v1::ReconcileResponse&)>& alter = [](v1::ReconcileResponse&) {}) {
-    ReconcileExchange exchange(*upstream_);
+    ReconcileExchange exchange(*upstream_, [] { return SipKey{1, 2}; });
     v1::ReconcileRequest open;
     open.mutable_open()->set_node_id(here_->node_id().bytes());
     const auto opened = exchange.Handle(open);
@@ -112,8 +112,10 @@ class ItemComparisonTest : public ::testing::Test {
     EXPECT_EQ(NamesOf(comparison_->only_there()), Less(there, here));
   }
 
-  TestCatalog here_;
-  TestCatalog upstream_;
+  // Whether a comparison needs another step depends a little on the items, so they are always the
+  // same.
+  TestCatalog here_{absl::FromUnixSeconds(1'700'000'000), Uuid::FromName({}, "here")};
+  TestCatalog upstream_{absl::FromUnixSeconds(1'700'000'000), Uuid::FromName({}, "upstream")};
   std::optional<ItemComparison> comparison_;
   std::vector<v1::ReconcileRequest::StepCase> asked_;
   size_t bytes_ = 0;

@@ -21,7 +21,13 @@ namespace {
 class ExchangePeer : public ParityPeer {
  public:
   ExchangePeer(Catalog& upstream, const Uuid& caller, bool knows_items)
-      : upstream_(upstream), exchange_(upstream), caller_(caller), knows_items_(knows_items) {}
+      : upstream_(upstream),
+        exchange_(upstream,
+                  [] {
+                    return SipKey{1, 2};
+                  }),
+        caller_(caller),
+        knows_items_(knows_items) {}
 
   absl::StatusOr<v1::HelloResponse> Hello() override {
     v1::HelloResponse hello;

@@ -32,7 +32,12 @@ void SimNode::Start() {
   catalog_ = *std::move(catalog);
   server_ = std::make_unique<ReplicationServer>(
       *catalog_, clock_,
-      ReplicationServer::Options{.node_name = name_, .on_report = [this] { report_due_ = true; }});
+      ReplicationServer::Options{.node_name = name_,
+                                 .on_report = [this] { report_due_ = true; },
+                                 .draw_key =
+                                     [this] {
+                                       return SipKey{random_(), random_()};
+                                     }});
   content_server_ = std::make_unique<ContentServer>(content_, *this, clock_);
   answers_.clear();
   wanted_below_.clear();

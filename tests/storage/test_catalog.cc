@@ -54,8 +54,8 @@ v1::Decision MakeDecline(absl::string_view update) {
   return decision;
 }
 
-TestCatalog::TestCatalog(absl::Time start) : clock_(start) {
-  EXPECT_TRUE(Catalog::Create(store_, anchor_, Uuid::Random(), clock_).ok());
+TestCatalog::TestCatalog(absl::Time start, const Uuid& node_id) : clock_(start) {
+  EXPECT_TRUE(Catalog::Create(store_, anchor_, node_id, clock_).ok());
   absl::StatusOr<std::unique_ptr<Catalog>> catalog = Catalog::Open(store_, anchor_);
   EXPECT_TRUE(catalog.ok()) << catalog.status();
   catalog_ = *std::move(catalog);

@@ -34,7 +34,8 @@ v1::Decision MakeDecline(absl::string_view update);
 
 class TestCatalog {
  public:
-  explicit TestCatalog(absl::Time start = absl::FromUnixSeconds(1'700'000'000));
+  explicit TestCatalog(absl::Time start = absl::FromUnixSeconds(1'700'000'000),
+                       const Uuid& node_id = Uuid::Random());
 
   Catalog& operator*() { return *catalog_; }
   Catalog* operator->() { return catalog_.get(); }
