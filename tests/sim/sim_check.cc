@@ -86,8 +86,8 @@ absl::Status CheckTail(const SimNode& node) {
   return absl::OkStatus();
 }
 
-// The files of what is approved are here. A file that the upstream does not name belongs to a
-// revision which is only kept here, and can be had from nobody.
+// The files of what is approved are here, but for those that nobody above can give: they belong to
+// a revision which is only kept.
 absl::Status CheckContent(SimNode& node) {
   const CatalogReader reader = node.catalog_->Read();
   const CatalogReader above = node.upstream_->catalog_->Read();
@@ -100,7 +100,7 @@ absl::Status CheckContent(SimNode& node) {
     for (const stored::v1::FileReference& file : wanted.files) {
       ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(file.sha256()));
       ASSIGN_OR_RETURN(const std::vector<RecordKey> uses, above.FileUses(digest));
-      if (uses.empty()) continue;
+      if (uses.empty() || !node.upstream_->CanGive(digest)) continue;
       const absl::Status intact = node.content_.Verify(digest);
       if (!intact.ok())
         return absl::InternalError(absl::StrCat(node.name_, ": ", intact.message()));

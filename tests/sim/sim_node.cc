@@ -86,6 +86,13 @@ void SimNode::Poll() {
   if (std::exchange(report_due_, false)) Handle(ReportDue{});
 }
 
+bool SimNode::CanGive(const Digest& digest) {
+  // Nobody can tell.
+  if (!up() || content_.Stat(digest).ok()) return true;
+  const absl::StatusOr<std::vector<RecordKey>> uses = catalog_->Read().FileUses(digest);
+  return upstream_ != nullptr && uses.ok() && !uses->empty() && upstream_->CanGive(digest);
+}
+
 v1::ContentAnswer SimNode::Want(const Digest& digest) {
   v1::ContentAnswer answer;
   answer.set_digest(digest.bytes());

@@ -50,6 +50,10 @@ class SimNode : public ContentDemand {
   // Tells the engine what waits for it: files that nodes below want.
   void Poll();
 
+  // Whether this node can give a file to those below: it has the bytes, or an update here names it
+  // and the node above can give it.
+  bool CanGive(const Digest& digest);
+
   v1::ContentAnswer Want(const Digest& digest) override;
   int64_t Watch(std::function<void()>) override { return 0; }
   void Unwatch(int64_t) override {}

@@ -28,7 +28,7 @@ class Simulation {
   // Edits, faults, then quiet. What is wrong in the end, or OK.
   absl::Status Run();
 
-  // Calls to upstreams so far.
+  // Calls to upstreams so far, without requests for files in vain.
   int64_t calls() const { return calls_; }
 
  private:
@@ -88,6 +88,8 @@ class Simulation {
   bool faulty_ = true;
   uint64_t order_ = 0;
   int64_t calls_ = 0;
+  // Requests for files that nobody above can give, by node and digest.
+  std::map<std::pair<std::string, std::string>, int> asked_in_vain_;
   std::priority_queue<Scheduled> events_;
   std::vector<std::unique_ptr<SimNode>> nodes_;
   std::map<std::string, std::vector<std::shared_ptr<Link>>> feeds_;  // By upstream.
