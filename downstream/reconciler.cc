@@ -13,6 +13,9 @@ constexpr int kMembersPerPage = 1000;
 constexpr size_t kShardsPerRequest = 256;
 constexpr size_t kKeysPerRequest = 512;
 constexpr size_t kOpsPerCommit = 512;
+// A side that has so many times as much of a shard differs in most of it.
+constexpr uint64_t kTimesLarger = 2;
+constexpr uint64_t kRecordsByItemsMin = 16;
 
 absl::StatusOr<std::vector<ShardMember>> AllMembers(const CatalogReader& reader,
                                                     const ShardId& shard) {
@@ -36,14 +39,25 @@ Reconciler::Reconciler(Catalog& catalog, RecordApplier& applier, Selection selec
       selection_(std::move(selection)),
       same_history_(same_history) {}
 
-absl::StatusOr<Reconciler::Step> Reconciler::OnSums(const v1::ReconcileSums& sums,
-                                                    absl::Time /*now*/) {
+absl::StatusOr<Reconciler::Step> Reconciler::OnResponse(const v1::ReconcileResponse& response) {
+  switch (response.step_case()) {
+    case v1::ReconcileResponse::kSums:
+      return OnSums(response.sums());
+    case v1::ReconcileResponse::kKeys:
+      return OnKeys(response.keys());
+    default:
+      return OnItems(response);
+  }
+}
+
+absl::StatusOr<Reconciler::Step> Reconciler::OnSums(const v1::ReconcileSums& sums) {
   at_seq_ = sums.at_seq();
   epoch_ = sums.epoch();
   selection_hash_ = sums.selection_hash();
   sums_.insert(sums_.end(), sums.shards().begin(), sums.shards().end());
   if (sums.more()) return Step();
   RETURN_IF_ERROR(CompareSums());
+  ChooseHow(sums.symbols());
   return Next();
 }
 
@@ -60,12 +74,76 @@ absl::Status Reconciler::CompareSums() {
     definitions_.emplace(id, sum.definition());
     applier_.Define(sum.definition());
     const auto mine = ours.find(id);
-    if (mine == ours.end() || !(mine->second->fingerprint == theirs)) to_ask_.push_back(id);
+    const Fingerprint here = mine == ours.end() ? Fingerprint() : mine->second->fingerprint;
+    if (!(here == theirs)) NoteDifferent(id, here, theirs);
     if (mine != ours.end()) ours.erase(mine);
   }
   shards_compared_ = sums_.size() + ours.size();
-  shards_differing_ = to_ask_.size() + ours.size();
+  shards_differing_ = by_items_.size() + to_ask_.size() + ours.size();
   for (const auto& [id, shard] : ours) RETURN_IF_ERROR(DropShard(*shard));
+  return absl::OkStatus();
+}
+
+void Reconciler::NoteDifferent(const ShardId& id, const Fingerprint& here,
+                               const Fingerprint& theirs) {
+  const bool alike = here.count() > 0 && theirs.count() / kTimesLarger <= here.count() &&
+                     here.count() / kTimesLarger <= theirs.count();
+  if (!alike) return to_ask_.push_back(id);
+  by_items_.push_back(id);
+  records_by_items_ += theirs.count();
+}
+
+// The keys of a handful of records cost less than the first symbols.
+void Reconciler::ChooseHow(bool upstream_knows_items) {
+  if (upstream_knows_items && records_by_items_ >= kRecordsByItemsMin) return;
+  to_ask_.insert(to_ask_.end(), by_items_.begin(), by_items_.end());
+  by_items_.clear();
+}
+
+absl::StatusOr<Reconciler::Step> Reconciler::OnItems(const v1::ReconcileResponse& response) {
+  if (!comparison_.has_value()) {
+    return absl::InvalidArgumentError("the upstream sent a step that was not asked for");
+  }
+  ASSIGN_OR_RETURN(const ItemComparison::Next next, comparison_->Take(response));
+  Step step;
+  switch (next) {
+    case ItemComparison::Next::kWait:
+      return step;
+    case ItemComparison::Next::kSend:
+      step.kind = Step::Kind::kAsk;
+      step.request = comparison_->request();
+      return step;
+    case ItemComparison::Next::kDone:
+      RETURN_IF_ERROR(TakeDifference(*comparison_));
+      break;
+    case ItemComparison::Next::kGiveUp:
+      to_ask_.insert(to_ask_.end(), by_items_.begin(), by_items_.end());
+      break;
+  }
+  by_items_.clear();
+  comparison_.reset();
+  return Next();
+}
+
+// Puts the upstream's list of each shard together from what this node had when it was compared, and
+// goes on as if it had come: taking one shard can move records to another.
+absl::Status Reconciler::TakeDifference(const ItemComparison& comparison) {
+  absl::flat_hash_map<ShardId, absl::flat_hash_set<RecordKey>> only_here;
+  absl::flat_hash_map<ShardId, std::vector<Theirs>> only_there;
+  for (const auto& [shard, member] : comparison.only_here()) only_here[shard].insert(member.key);
+  for (const auto& [shard, member] : comparison.only_there()) {
+    only_there[shard].push_back({member.key, member.digest, member.stamp});
+  }
+  for (const ShardId& shard : by_items_) {
+    ASSIGN_OR_RETURN(const std::vector<ShardMember> before, AllMembers(comparison.reader(), shard));
+    std::vector<Theirs> theirs = std::move(only_there[shard]);
+    const absl::flat_hash_set<RecordKey>& without = only_here[shard];
+    for (const ShardMember& member : before) {
+      if (without.contains(member.key)) continue;
+      theirs.push_back({member.key, member.digest, member.stamp});
+    }
+    RETURN_IF_ERROR(CompareShard(shard, theirs));
+  }
   return absl::OkStatus();
 }
 
@@ -95,7 +173,7 @@ void Reconciler::LetGo(const ShardMember& member, const ShardId& shard,
   }
 }
 
-absl::StatusOr<Reconciler::Step> Reconciler::OnKeys(const v1::ShardKeys& keys, absl::Time /*now*/) {
+absl::StatusOr<Reconciler::Step> Reconciler::OnKeys(const v1::ShardKeys& keys) {
   for (const v1::KeyDigest& entry : keys.records()) {
     Theirs theirs;
     ASSIGN_OR_RETURN(theirs.key, RecordKey::FromProto(entry.key()));
@@ -216,10 +294,17 @@ absl::StatusOr<Reconciler::Step> Reconciler::OnRecords(v1::GetRecordsResponse re
 
 absl::StatusOr<Reconciler::Step> Reconciler::Next() {
   Step step;
+  if (!by_items_.empty()) {
+    step.kind = Step::Kind::kAsk;
+    comparison_.emplace(catalog_.Read(), by_items_, by_items_, ItemComparison::Options());
+    comparison_->Begin();
+    step.request = comparison_->request();
+    return step;
+  }
   if (!to_ask_.empty()) {
-    step.kind = Step::Kind::kAskKeys;
+    step.kind = Step::Kind::kAsk;
     while (!to_ask_.empty() && open_keys_ < kShardsPerRequest) {
-      step.keys.mutable_keys_wanted()->add_shard_ids(to_ask_.front().bytes());
+      step.request.mutable_keys_wanted()->add_shard_ids(to_ask_.front().bytes());
       to_ask_.pop_front();
       ++open_keys_;
     }

@@ -1,7 +1,10 @@
 // Reconciler: brings this node's records to what the upstream has, by comparing, when the change
 // log cannot say it.
 //
-//   sums of all shards  ->  keys of those that differ  ->  records that are lacking
+//   sums of all shards  ->  how those differ  ->  records that are lacking
+//
+// How they differ is found by items (item_comparison.h), which costs what differs; by all their
+// keys where one side has hardly anything of a shard yet, or the upstream does not know items.
 //
 // What the upstream lacks leaves this node when both look at the same history: there, absence means
 // that it left the selection. In another history absence means only "missing upstream", and this
@@ -18,6 +21,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "downstream/item_comparison.h"
 #include "downstream/record_applier.h"
 #include "sluice/v1/replication_service.pb.h"
 #include "storage/catalog.h"
@@ -29,17 +33,17 @@ class Reconciler {
  public:
   // What the reconciler wants next.
   struct Step {
-    enum class Kind { kWait, kAskKeys, kGetRecords, kDone };
+    enum class Kind { kWait, kAsk, kGetRecords, kDone };
     Kind kind = Kind::kWait;
-    v1::ReconcileRequest keys;      // With kAskKeys.
+    v1::ReconcileRequest request;   // With kAsk.
     v1::GetRecordsRequest records;  // With kGetRecords.
   };
 
   // `same_history`: the cursor is of the history that the upstream has now.
   Reconciler(Catalog& catalog, RecordApplier& applier, Selection selection, bool same_history);
 
-  absl::StatusOr<Step> OnSums(const v1::ReconcileSums& sums, absl::Time now);
-  absl::StatusOr<Step> OnKeys(const v1::ShardKeys& keys, absl::Time now);
+  // An answer in the exchange.
+  absl::StatusOr<Step> OnResponse(const v1::ReconcileResponse& response);
   absl::StatusOr<Step> OnRecords(v1::GetRecordsResponse response, absl::Time now);
 
   // After kDone: where to tail from.
@@ -56,7 +60,14 @@ class Reconciler {
     Stamp stamp;
   };
 
+  absl::StatusOr<Step> OnSums(const v1::ReconcileSums& sums);
+  absl::StatusOr<Step> OnKeys(const v1::ShardKeys& keys);
+  absl::StatusOr<Step> OnItems(const v1::ReconcileResponse& response);
   absl::Status CompareSums();
+  // Plans how to compare a shard whose fingerprints differ.
+  void NoteDifferent(const ShardId& id, const Fingerprint& here, const Fingerprint& theirs);
+  void ChooseHow(bool upstream_knows_items);
+  absl::Status TakeDifference(const ItemComparison& comparison);
   absl::Status DropShard(const ShardInfo& shard);
   absl::Status CompareShard(const ShardId& shard, const std::vector<Theirs>& theirs);
   // Whether a copy that is here, kept or not, can stand for the upstream's record; it is put into
@@ -76,7 +87,11 @@ class Reconciler {
 
   std::vector<v1::ShardSum> sums_;
   absl::flat_hash_map<ShardId, v1::ShardDefinition> definitions_;
-  std::deque<ShardId> to_ask_;
+  // Shards that differ, and of which both sides have about as much.
+  std::vector<ShardId> by_items_;
+  uint64_t records_by_items_ = 0;  // The upstream's in those shards.
+  std::optional<ItemComparison> comparison_;
+  std::deque<ShardId> to_ask_;   // Compared by keys.
   size_t open_keys_ = 0;         // Shards asked for and not answered whole.
   std::vector<Theirs> partial_;  // The shard that is being answered.
   std::deque<RecordKey> to_fetch_;

@@ -169,11 +169,7 @@ absl::Status SyncEngine::MistrustCursor(bool same_history) {
 
 void SyncEngine::On(const ReconcileReceived& event) {
   if (event.call != reconcile_call_ || state_ != State::kReconcile) return;
-  if (event.response.has_sums()) {
-    TakeReconcileStep(reconciler_->OnSums(event.response.sums(), now_));
-  } else {
-    TakeReconcileStep(reconciler_->OnKeys(event.response.keys(), now_));
-  }
+  TakeReconcileStep(reconciler_->OnResponse(event.response));
 }
 
 void SyncEngine::On(const ReconcileEnded& event) {
@@ -196,8 +192,8 @@ void SyncEngine::TakeReconcileStep(absl::StatusOr<Reconciler::Step> step) {
   switch (step->kind) {
     case Reconciler::Step::Kind::kWait:
       return;
-    case Reconciler::Step::Kind::kAskKeys:
-      return Do(SendReconcile{reconcile_call_, std::move(step->keys)});
+    case Reconciler::Step::Kind::kAsk:
+      return Do(SendReconcile{reconcile_call_, std::move(step->request)});
     case Reconciler::Step::Kind::kGetRecords:
       records_call_ = NextCall();
       return Do(CallGetRecords{records_call_, std::move(step->records)});

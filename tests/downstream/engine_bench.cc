@@ -160,9 +160,12 @@ void EngineBench::Carry(const EngineAction& action) {
 }
 
 void EngineBench::Serve(CallNumber call, const v1::ReconcileRequest& request) {
-  const auto responses = exchange_->Handle(request);
+  auto responses = exchange_->Handle(request);
   if (!responses.ok()) return Take(ReconcileEnded{call, responses.status()});
-  for (const v1::ReconcileResponse& response : *responses) Take(ReconcileReceived{call, response});
+  for (v1::ReconcileResponse& response : *responses) {
+    alter_reconcile(response);
+    Take(ReconcileReceived{call, response});
+  }
 }
 
 bool EngineBench::PumpChanges() {

@@ -92,6 +92,7 @@ class EngineBench {
   std::function<bool(const EngineAction&)> intercept = [](const EngineAction&) { return false; };
   // Alters what the upstream says.
   std::function<void(v1::ChangesResponse&)> alter_changes = [](v1::ChangesResponse&) {};
+  std::function<void(v1::ReconcileResponse&)> alter_reconcile = [](v1::ReconcileResponse&) {};
   std::function<void(v1::GetRecordsResponse&)> alter_records = [](v1::GetRecordsResponse&) {};
 
   std::set<Digest> files;  // Present here.
