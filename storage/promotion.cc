@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common/status.h"
+#include "storage/merge.h"
 #include "storage/payload.h"
 #include "storage/selection.h"
 
@@ -33,12 +34,25 @@ absl::StatusOr<std::vector<RecordKey>> Kept(const CatalogReader& reader, v1::Rec
   }
 }
 
+// The policy of an update with all decisions in force here, the kept ones among them.
+absl::StatusOr<CheckedRecord> WholePolicy(const CatalogReader& reader, const Uuid& update,
+                                          const v1::ShardDefinition& shard) {
+  ASSIGN_OR_RETURN(const std::vector<v1::DecisionEntry> decisions, reader.Decisions(update));
+  ASSIGN_OR_RETURN(CheckedRecord policy, PackPolicy(update, decisions, shard));
+  for (const v1::DecisionEntry& entry : decisions) {
+    if (policy.record.has_stamp() && !IsNewerStamp(entry.stamp(), policy.record.stamp())) continue;
+    *policy.record.mutable_stamp() = entry.stamp();
+  }
+  return policy;
+}
+
 // The record as it was before it was kept.
 absl::StatusOr<CheckedRecord> AsOwn(const CatalogReader& reader, const RecordKey& key) {
   ASSIGN_OR_RETURN(v1::Record record, reader.GetRecord(key));
   ASSIGN_OR_RETURN(const ShardId shard_id, ShardId::FromBytes(record.shard_id()));
   ASSIGN_OR_RETURN(ShardInfo shard, reader.Shard(shard_id));
   shard.definition.clear_kept_by();
+  if (key.kind == v1::RECORD_KIND_POLICY) return WholePolicy(reader, key.id, shard.definition);
   RecordKey own = key;
   own.kept_by = Uuid();
   *record.mutable_key() = own.ToProto();

@@ -195,6 +195,45 @@ TEST_F(StateDirectoryTest, PromotesNoOldRevisionToTheCurrentOne) {
   EXPECT_EQ(reader.CurrentRevision(UpdateIdOf("a"))->header.title(), "new");
 }
 
+// One decision is only kept, another is in the policy: both stay in force.
+TEST_F(StateDirectoryTest, PromotesDecisionsWithoutUndoingOthers) {
+  ASSERT_TRUE(StateDirectory::Init(paths_, clock_, {.mode = v1::NODE_MODE_REPLICA}).ok());
+  const auto policy = [](const v1::Decision& decision, const RecordColumns& revision) {
+    const v1::ShardDefinition shard = ShardOfRevision(MakeRevision({.name = "a"}));
+    EXPECT_EQ(revision.header.shard_id(), ShardId::Of(shard).bytes());
+    return *PackPolicy(UpdateIdOf("a"), {*PackDecision(decision)},
+                       ShardInStream(shard, v1::STREAM_KIND_POLICY));
+  };
+  {
+    const auto state = StateDirectory::Open(paths_);
+    ASSERT_TRUE(state.ok()) << state.status();
+    Catalog& catalog = (*state)->catalog();
+    CatalogChange first;
+    first.Originate(*PackRevision(MakeRevision({.name = "a"}), 0));
+    ASSERT_TRUE(catalog.Commit(first).ok());
+    const RecordColumns revision = *catalog.Read().CurrentRevision(UpdateIdOf("a"));
+    CatalogChange declined;
+    declined.Originate(policy(MakeDecline("a"), revision));
+    ASSERT_TRUE(catalog.Commit(declined).ok());
+    CatalogChange kept;
+    kept.Keep({v1::RECORD_KIND_POLICY, UpdateIdOf("a"), 0, {}});
+    ASSERT_TRUE(catalog.Commit(kept).ok());
+    CatalogChange approved;
+    approved.Originate(policy(MakeApproval("a", Uuid::FromName({}, "Pilot")), revision));
+    ASSERT_TRUE(catalog.Commit(approved).ok());
+    ASSERT_EQ(catalog.Read().Decisions(UpdateIdOf("a"))->size(), 2U);
+  }
+  ASSERT_TRUE(StateDirectory::Promote(paths_, clock_).ok());
+  const auto state = StateDirectory::Open(paths_);
+  ASSERT_TRUE(state.ok()) << state.status();
+  const CatalogReader reader = (*state)->catalog().Read();
+  EXPECT_EQ(reader.Decisions(UpdateIdOf("a"))->size(), 2U);
+  const auto record = reader.GetRecord({v1::RECORD_KIND_POLICY, UpdateIdOf("a"), 0, {}});
+  ASSERT_TRUE(record.ok()) << record.status();
+  EXPECT_EQ(record->decisions_size(), 2);
+  EXPECT_TRUE(CheckInvariants(reader).ok()) << CheckInvariants(reader);
+}
+
 // A commit holds a record and a cursor that counts it: whatever the moment of the kill, the two
 // agree afterwards.
 TEST_F(StateDirectoryTest, HasRecordsAndCursorAgreeAfterAKill) {
