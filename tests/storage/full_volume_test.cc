@@ -17,7 +17,7 @@
 namespace sluice {
 namespace {
 
-constexpr int kRounds = 20;
+constexpr int kRounds = 8;
 constexpr int kVolumeMebibytes = 100;
 
 std::string Noise(size_t bytes) {
