@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
@@ -18,6 +19,18 @@ absl::StatusOr<File> OpenBallast(const std::string& path) {
   File file(open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600));
   if (!file.is_open()) return FileError(errno, "opening", path);
   return file;
+}
+
+// Makes a file at `path` that takes `size_bytes` of the disk.
+absl::Status Take(const std::string& path, int64_t size_bytes) {
+  ASSIGN_OR_RETURN(const File file, OpenBallast(path));
+  const int error = posix_fallocate(file.descriptor(), 0, size_bytes);
+  if (error == ENOSPC) {
+    return MakeError(v1::REASON_STORE_NO_SPACE,
+                     absl::StrCat("ballast: no room for ", size_bytes, " bytes at ", path));
+  }
+  if (error != 0) return FileError(error, "reserving", path);
+  return SyncFile(file, path);
 }
 
 }  // namespace
@@ -38,23 +51,14 @@ Ballast::Ballast(std::string path, int64_t size_bytes)
 absl::Status Ballast::Reserve(const SpaceGuard& guard) {
   if (reserved() || size_bytes_ == 0) return absl::OkStatus();
   RETURN_IF_ERROR(Annotate(guard.Check(v1::REASON_STORE_NO_SPACE, size_bytes_), "ballast"));
-  ASSIGN_OR_RETURN(const File file, OpenBallast(path_));
-  if (ftruncate(file.descriptor(), size_bytes_) != 0) {
-    return FileError(errno, "resizing", path_);
+  // Under another name until it is whole: a kill in between leaves what was there before.
+  const std::string staged = path_ + ".new";
+  const absl::Status taken = Take(staged, size_bytes_);
+  if (!taken.ok()) {
+    unlink(staged.c_str());
+    return taken;
   }
-  const int error = posix_fallocate(file.descriptor(), 0, size_bytes_);
-  if (error != 0) {
-    // What it was before, so that nobody takes a part for the whole.
-    if (released() ? ftruncate(file.descriptor(), 0) != 0 : unlink(path_.c_str()) != 0) {
-      return FileError(errno, "taking back", path_);
-    }
-    if (error == ENOSPC) {
-      return MakeError(v1::REASON_STORE_NO_SPACE,
-                       absl::StrCat("ballast: no room for ", size_bytes_, " bytes in ", path_));
-    }
-    return FileError(error, "reserving", path_);
-  }
-  RETURN_IF_ERROR(SyncFile(file, path_));
+  if (rename(staged.c_str(), path_.c_str()) != 0) return FileError(errno, "renaming", staged);
   state_ = State::kReserved;
   return absl::OkStatus();
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -98,7 +99,12 @@ absl::Status CheckContentIsFree(const StatePaths& paths, const Uuid& node_id) {
 
 absl::Status CheckHoldsNoNode(const StatePaths& paths) {
   const absl::StatusOr<Uuid> present = ReadId(IdentityPath(paths));
-  if (!present.ok()) return absl::OkStatus();
+  if (!present.ok()) {
+    // An identity that was lost is no reason to replace the store that it belonged to.
+    if (access(StorePath(paths).c_str(), F_OK) != 0) return absl::OkStatus();
+    return absl::AlreadyExistsError(absl::StrCat("state directory ", paths.state_dir,
+                                                 " holds a store already, though no node.id"));
+  }
   return absl::AlreadyExistsError(absl::StrCat("state directory ", paths.state_dir, " holds node ",
                                                present->ToString(), " already"));
 }
@@ -205,17 +211,23 @@ absl::StatusOr<StoredBackup> StateDirectory::Restore(const StatePaths& paths,
   RETURN_IF_ERROR(Annotate(CheckMode(paths, backup.note.mode(), mode), "restoring"));
   RETURN_IF_ERROR(MakeDirectories(paths.content_dir));
   RETURN_IF_ERROR(CheckContentIsFree(paths, node_id));
+  // Beside its place until it is whole; what a restore that was broken off has left is replaced.
+  const std::string staged = paths.state_dir + "/db.restoring";
+  RETURN_IF_ERROR(backups.Restore(backup.id, staged).status());
   // A witness of another history than the restored one.
   if (unlink(AnchorPath(paths).c_str()) != 0 && errno != ENOENT) {
     return FileError(errno, "removing", AnchorPath(paths));
   }
-  RETURN_IF_ERROR(backups.Restore(backup.id, StorePath(paths)).status());
   {
     ASSIGN_OR_RETURN(const std::unique_ptr<RocksOrderedStore> store,
-                     RocksOrderedStore::Open(StorePath(paths)));
+                     RocksOrderedStore::Open(staged));
     ASSIGN_OR_RETURN(const std::unique_ptr<FileAnchor> anchor, FileAnchor::Open(AnchorPath(paths)));
     RETURN_IF_ERROR(Catalog::BeginEpoch(*store, *anchor, clock));
   }
+  if (rename(staged.c_str(), StorePath(paths).c_str()) != 0) {
+    return FileError(errno, "renaming", staged);
+  }
+  RETURN_IF_ERROR(SyncDirectory(paths.state_dir));
   RETURN_IF_ERROR(WriteIdentity(paths, node_id));
   return backup;
 }

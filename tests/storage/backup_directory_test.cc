@@ -218,6 +218,8 @@ TEST_F(BackupDirectoryTest, RestoresOverNoNodeAndForNoOtherRole) {
   const StatePaths taken = Elsewhere("taken");
   ASSERT_TRUE(StateDirectory::Init(taken, clock_).ok());
   EXPECT_TRUE(absl::IsAlreadyExists(RestoreTo(taken))) << RestoreTo(taken);
+  std::filesystem::remove(taken.state_dir + "/node.id");
+  EXPECT_TRUE(absl::IsAlreadyExists(RestoreTo(taken))) << "a store without a name is a store";
   const absl::Status content = RestoreTo({directory_.path() + "/new", taken.content_dir, 0});
   EXPECT_EQ(ReasonOf(content), v1::REASON_STORE_IDENTITY) << content;
   const absl::Status role = RestoreTo(Elsewhere("y"), 0, v1::NODE_MODE_REPLICA);
