@@ -114,9 +114,10 @@ void AddFiles(uint64_t seed, uint64_t index, const Size& size, v1::Revision& rev
   Draws draws(seed, Subject::kFile, index);
   const std::optional<Content> content = ContentOfDocument(seed, index);
   if (RoleOf(index) == Role::kCumulative || RoleOf(index) == Role::kPlain) {
-    AddFile(absl::StrCat("kb", index, ".cab"), DrawDigest(draws),
-            static_cast<int64_t>(draws.LogBetween(kSimulatedBytesMin, kSimulatedBytesMax)),
-            revision);
+    // One after another, for compilers evaluate arguments in different orders.
+    const std::string digest = DrawDigest(draws);
+    const uint64_t bytes = draws.LogBetween(kSimulatedBytesMin, kSimulatedBytesMax);
+    AddFile(absl::StrCat("kb", index, ".cab"), digest, static_cast<int64_t>(bytes), revision);
   }
   if (!content.has_value()) return;
   AddFile(size.as_content ? "rules.xml" : "leaf.bin", content->ComputeDigest().bytes(),

@@ -88,8 +88,12 @@ v1::Revision PackageUpdate(uint64_t seed, uint64_t index) {
   const Package package = DrawPackage(seed, number);
   Draws draws(seed, Subject::kUpdate, index);
   const size_t classification = DrawClassification(draws);
-  const std::string version = absl::StrCat(draws.Between(0, 9), ".", index % kVersionsPerPackage,
-                                           ".", draws.Between(0, 30), "-", draws.Between(1, 6));
+  // One after another, for compilers evaluate arguments in different orders.
+  const uint64_t major = draws.Between(0, 9);
+  const uint64_t patch = draws.Between(0, 30);
+  const uint64_t packaging = draws.Between(1, 6);
+  const std::string version =
+      absl::StrCat(major, ".", index % kVersionsPerPackage, ".", patch, "-", packaging);
   v1::Revision revision;
   revision.set_update_id(UpdateId("packages", seed, index).bytes());
   AddTexts(package, version, draws, revision);

@@ -51,8 +51,10 @@ void AddAdvisory(size_t classification, Draws& draws, v1::Revision& revision) {
   revision.add_kb_articles(absl::StrCat(draws.Between(5'000'000, 5'099'999)));
   std::set<std::string> cves;
   for (uint64_t left = draws.Between(0, 4); left > 0; --left) {
-    cves.insert(
-        absl::StrFormat("CVE-%d-%04d", draws.Between(2019, 2026), draws.Between(1, 49'999)));
+    // One after another, for compilers evaluate arguments in different orders.
+    const uint64_t year = draws.Between(2019, 2026);
+    const uint64_t number = draws.Between(1, 49'999);
+    cves.insert(absl::StrFormat("CVE-%d-%04d", year, number));
   }
   revision.mutable_cves()->Add(cves.begin(), cves.end());
 }
