@@ -5,6 +5,7 @@
 #include "common/rpc/method_roles.h"
 #include "gmock/gmock.h"
 #include "google/protobuf/descriptor.h"
+#include "grpc/channelz/v1/channelz.pb.h"
 #include "gtest/gtest.h"
 #include "sluice/v1/catalog_service.pb.h"
 #include "sluice/v1/content_service.pb.h"
@@ -25,11 +26,15 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 std::vector<const MethodDescriptor*> AllMethods() {
-  const FileDescriptor* files[] = {
-      v1::ListUpdatesRequest::descriptor()->file(),    v1::ReadRequest::descriptor()->file(),
-      v1::GetCountersRequest::descriptor()->file(),    v1::CheckRequest::descriptor()->file(),
-      v1::ApproveUpdatesRequest::descriptor()->file(), v1::HelloRequest::descriptor()->file(),
-      v1::StartSyncRequest::descriptor()->file(),      v1::ListNodesRequest::descriptor()->file()};
+  const FileDescriptor* files[] = {v1::ListUpdatesRequest::descriptor()->file(),
+                                   v1::ReadRequest::descriptor()->file(),
+                                   v1::GetCountersRequest::descriptor()->file(),
+                                   v1::CheckRequest::descriptor()->file(),
+                                   v1::ApproveUpdatesRequest::descriptor()->file(),
+                                   v1::HelloRequest::descriptor()->file(),
+                                   v1::StartSyncRequest::descriptor()->file(),
+                                   v1::ListNodesRequest::descriptor()->file(),
+                                   grpc::channelz::v1::GetServersRequest::descriptor()->file()};
   std::vector<const MethodDescriptor*> methods;
   for (const FileDescriptor* file : files) {
     for (int i = 0; i < file->service_count(); ++i) {
