@@ -38,6 +38,14 @@ absl::string_view FamilyName(Family family) {
       return "settings";
     case Family::kSources:
       return "sources";
+    case Family::kAcknowledgements:
+      return "acknowledgements";
+    case Family::kLeases:
+      return "leases";
+    case Family::kPetitions:
+      return "petitions";
+    case Family::kDictionaries:
+      return "dictionaries";
   }
   return "";
 }

@@ -31,12 +31,16 @@ enum class Family {
   kSessions,  // Session id -> session.
   kMissing,   // Item -> missing row.
   kFindings,
-  kAudit,     // Entry id -> audit entry.
-  kNodes,     // Node id -> the status a node below reported.
-  kSettings,  // Name -> what an operator set here: subscription and the like.
-  kSources,   // Source name -> source state.
+  kAudit,             // Entry id -> audit entry.
+  kNodes,             // Node id -> the status a node below reported.
+  kSettings,          // Name -> what an operator set here: subscription and the like.
+  kSources,           // Source name -> source state.
+  kAcknowledgements,  // Node id, update id -> how far the update has come there.
+  kLeases,            // Node id -> what the node needs.
+  kPetitions,         // Petition id -> petition.
+  kDictionaries,      // Dictionary id -> dictionary.
 };
-inline constexpr int kFamilyCount = 17;
+inline constexpr int kFamilyCount = 21;
 
 // The name of the family's column family on disk.
 absl::string_view FamilyName(Family family);

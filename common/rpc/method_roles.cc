@@ -56,6 +56,8 @@ constexpr Entry kEntries[] = {
     {"/sluice.v1.MaintenanceService/ListAuditEntries", For(kReaders)},
     {"/sluice.v1.MaintenanceService/VerifyAudit", For(kAdministrators)},
     {"/sluice.v1.MaintenanceService/ListConditions", For(kReaders)},
+    {"/sluice.v1.MaintenanceService/CleanUpCatalog", For(kAdministrators)},
+    {"/sluice.v1.MaintenanceService/ListLeases", For(kReaders)},
     {"/sluice.v1.MaintenanceService/GetCounters", For(kReaders)},
     {"/sluice.v1.MaintenanceService/CreateBackup", For(kAdministrators)},
     {"/sluice.v1.MaintenanceService/ListBackups", For(kReaders)},
@@ -66,7 +68,12 @@ constexpr Entry kEntries[] = {
     {"/sluice.v1.MaintenanceService/ReserveBallast", For(kAdministrators)},
 
     {"/sluice.v1.ParityService/Check", For(kReaders)},
+    {"/sluice.v1.ParityService/GetParity", For(kReaders)},
     {"/sluice.v1.ParityService/Fix", For(kAdministrators)},
+
+    {"/sluice.v1.PetitionService/ListPetitions", For(kReaders)},
+    {"/sluice.v1.PetitionService/GrantPetition", For(kAdministrators)},
+    {"/sluice.v1.PetitionService/RefusePetition", For(kAdministrators)},
 
     {"/sluice.v1.PolicyService/ApproveUpdates", For(kApprovers)},
     {"/sluice.v1.PolicyService/DeclineUpdates", For(kApprovers)},
@@ -75,12 +82,21 @@ constexpr Entry kEntries[] = {
     {"/sluice.v1.PolicyService/CreateGroup", For(kApprovers)},
     {"/sluice.v1.PolicyService/GetSubscription", For(kReaders)},
     {"/sluice.v1.PolicyService/SetSubscription", For(kAdministrators)},
+    {"/sluice.v1.PolicyService/PinUpdates", For(kAdministrators)},
 
     {"/sluice.v1.ReplicationService/Hello", For(kNodes)},
     {"/sluice.v1.ReplicationService/Changes", For(kNodes)},
     {"/sluice.v1.ReplicationService/GetRecords", For(kNodes)},
     {"/sluice.v1.ReplicationService/Reconcile", For(kNodes)},
+    {"/sluice.v1.ReplicationService/Load", For(kNodes)},
     {"/sluice.v1.ReplicationService/Report", For(kNodes)},
+    {"/sluice.v1.ReplicationService/PreviewSelection", For(kNodes)},
+    {"/sluice.v1.ReplicationService/SubmitPetition", For(kNodes)},
+
+    {"/sluice.v1.SiteService/HoldUpdates", For(kApprovers)},
+    {"/sluice.v1.SiteService/SuppressUpdates", For(kApprovers)},
+    {"/sluice.v1.SiteService/ReleaseUpdates", For(kApprovers)},
+    {"/sluice.v1.SiteService/ListNotices", For(kReaders)},
 
     {"/sluice.v1.SyncService/StartSync", For(kAdministrators)},
     {"/sluice.v1.SyncService/CancelSync", For(kAdministrators)},
@@ -91,6 +107,13 @@ constexpr Entry kEntries[] = {
 
     {"/sluice.v1.TreeService/ListNodes", For(kReaders)},
     {"/sluice.v1.TreeService/GetNode", For(kReaders)},
+    {"/sluice.v1.TreeService/Where", For(kReaders)},
+    {"/sluice.v1.TreeService/Explain", For(kReaders)},
+
+    {"/sluice.v1.UpstreamService/ListUpstreams", For(kReaders)},
+    {"/sluice.v1.UpstreamService/SetUpstreams", For(kAdministrators)},
+    {"/sluice.v1.UpstreamService/AdoptUpstream", For(kAdministrators)},
+    {"/sluice.v1.UpstreamService/ReleaseGuard", For(kAdministrators)},
 };
 
 }  // namespace
