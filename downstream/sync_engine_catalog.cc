@@ -253,6 +253,10 @@ void SyncEngine::On(const ChangesReceived& event) {
       return OnMark(event.response.mark());
     case v1::ChangesResponse::kSelectionChanged:
       return OnSelectionChanged(event.response.selection_changed());
+    case v1::ChangesResponse::kReportWanted:
+      report_due_ = true;
+      report_not_before_ = now_;
+      return;
     case v1::ChangesResponse::EVENT_NOT_SET:
       return;
   }
