@@ -167,6 +167,7 @@ absl::StatusOr<CommitOutcome> Catalog::Commit(const CatalogChange& change) {
     const absl::Status written = Annotate(store_.Write(writes), "writing a commit");
     if (ReasonOf(written) == v1::REASON_STORE_WRITE_FAILED) return Poison(written);
     RETURN_IF_ERROR(written);
+    shard_steps_.Note(state_.head_seq(), outcome.head_seq, commit.ShardSteps());
     state_ = commit.state();
     const absl::Status anchored = Annotate(anchor_.Write(AnchorOf(state_)), "writing the anchor");
     if (!anchored.ok()) return Poison(anchored);

@@ -29,6 +29,7 @@
 #include "storage/fingerprint.h"
 #include "storage/ordered_store.h"
 #include "storage/record_key.h"
+#include "storage/shard_steps.h"
 
 namespace sluice {
 
@@ -194,6 +195,8 @@ class Catalog {
   // Unspecified in a store that an early release made.
   v1::NodeMode mode() const { return mode_; }
   uint64_t durable_head() const;
+  // What the last commits did to shards.
+  const ShardSteps& shard_steps() const { return shard_steps_; }
 
   // Calls `wake` after every commit, from the committing thread; it must not block or commit.
   // Returns a handle for `Unwatch`.
@@ -209,6 +212,7 @@ class Catalog {
 
   OrderedStore& store_;
   Anchor& anchor_;
+  ShardSteps shard_steps_;
   const Uuid node_id_;
   const v1::Epoch epoch_;
   const v1::NodeMode mode_;

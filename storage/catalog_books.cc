@@ -162,7 +162,18 @@ absl::StatusOr<stored::v1::ShardRow*> CatalogCommit::ShardRowOf(
     *row->mutable_definition() = definition;
   }
   if (!row.ok()) return row.status();
+  ASSIGN_OR_RETURN(before_[id], Fingerprint::FromProto(row->fingerprint()));
   return &shards_.emplace(id, *std::move(row)).first->second;
+}
+
+std::vector<ShardStep> CatalogCommit::ShardSteps() const {
+  std::vector<ShardStep> steps;
+  for (const auto& [id, row] : shards_) {
+    const absl::StatusOr<Fingerprint> after = Fingerprint::FromProto(row.fingerprint());
+    const Fingerprint& before = before_.at(id);
+    if (after.ok() && *after != before) steps.push_back({id, row.definition(), before, *after});
+  }
+  return steps;
 }
 
 absl::StatusOr<WriteSet> CatalogCommit::Finish(const CatalogChange& asked) {

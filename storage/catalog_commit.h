@@ -33,6 +33,8 @@ class CatalogCommit {
 
   const stored::v1::StoreState& state() const { return state_; }
   const CommitOutcome& outcome() const { return outcome_; }
+  // What was done to shards.
+  std::vector<ShardStep> ShardSteps() const;
 
  private:
   absl::Status Originate(CheckedRecord record);
@@ -83,6 +85,7 @@ class CatalogCommit {
   CommitOutcome outcome_;
   bool logged_ = false;
   std::map<ShardId, stored::v1::ShardRow> shards_;  // Those that were touched.
+  std::map<ShardId, Fingerprint> before_;           // What these were.
 };
 
 }  // namespace sluice

@@ -108,16 +108,17 @@ bool Selection::TakesFile(const google::protobuf::RepeatedPtrField<std::string>&
          });
 }
 
-namespace {
-
-// What a shard adds to a selection's fingerprint: its count, and a hash of its id and sum.
-absl::StatusOr<Fingerprint> Placed(const ShardInfo& shard) {
-  v1::Fingerprint placed = shard.fingerprint.ToProto();
-  placed.set_sum(Digest::Of(absl::StrCat(shard.id.view(), placed.sum())).bytes());
-  return Fingerprint::FromProto(placed);
+bool CountsIn(const Selection& selection, const v1::ShardDefinition& shard,
+              const Uuid& excluded_keeper) {
+  return shard.kept_by() != excluded_keeper.view() && selection.Matches(shard);
 }
 
-}  // namespace
+absl::StatusOr<Fingerprint> PlacedInShard(const ShardId& id, const Fingerprint& fingerprint) {
+  if (fingerprint.count() == 0) return Fingerprint();
+  v1::Fingerprint placed = fingerprint.ToProto();
+  placed.set_sum(Digest::Of(absl::StrCat(id.view(), placed.sum())).bytes());
+  return Fingerprint::FromProto(placed);
+}
 
 absl::StatusOr<Fingerprint> SelectionFingerprint(const CatalogReader& reader,
                                                  const Selection& selection,
@@ -125,9 +126,8 @@ absl::StatusOr<Fingerprint> SelectionFingerprint(const CatalogReader& reader,
   ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
   Fingerprint total;
   for (const ShardInfo& shard : shards) {
-    const bool excluded = shard.definition.kept_by() == excluded_keeper.view();
-    if (excluded || !selection.Matches(shard.definition)) continue;
-    ASSIGN_OR_RETURN(const Fingerprint placed, Placed(shard));
+    if (!CountsIn(selection, shard.definition, excluded_keeper)) continue;
+    ASSIGN_OR_RETURN(const Fingerprint placed, PlacedInShard(shard.id, shard.fingerprint));
     total.Add(placed);
   }
   return total;
