@@ -35,8 +35,8 @@ class CatalogCommit {
   const CommitOutcome& outcome() const { return outcome_; }
 
  private:
-  absl::Status Originate(CheckedRecord record);
-  absl::Status OriginateRevision(CheckedRecord record);
+  absl::Status Originate(const CatalogChange::OriginateOp& op);
+  absl::Status OriginateRevision(CheckedRecord record, bool unless_purged);
   absl::Status OriginatePolicy(CheckedRecord record);
   absl::Status Accept(CheckedRecord record);
   absl::Status Delete(const RecordKey& key);
