@@ -33,6 +33,7 @@ constexpr int kBallastMib = 128;
 constexpr int kKeepFreeMibMax = 1 << 20;
 constexpr int kRetriesMax = 100;
 constexpr int kParallelTransfersMax = 64;
+constexpr int kGuardPercent = 20;
 constexpr int kListenersMax = 16;
 constexpr int kSyntheticPackagesMax = 2'000'000;
 constexpr int kSyntheticDocumentsMax = 20'000;
@@ -477,6 +478,10 @@ absl::Status CompleteConfig(config::v1::DownstreamDaemon& config) {
   Mistakes mistakes;
   CompleteNode(*config.mutable_node(), mistakes);
   CompleteLink(*config.mutable_upstream(), mistakes);
+  if (!config.has_guard_percent()) config.set_guard_percent(kGuardPercent);
+  if (config.guard_percent() < 1 || config.guard_percent() > 100) {
+    mistakes.Add("guard_percent", absl::StrCat(config.guard_percent(), " is not from 1 to 100"));
+  }
   for (const config::v1::Listener& listener : config.node().listeners()) {
     if (!listener.address().empty() && listener.address() == config.upstream().target()) {
       mistakes.Add("upstream.target", "is this node's own listener; a node cannot follow itself");

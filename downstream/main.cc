@@ -14,9 +14,11 @@
 #include "common/release.h"
 #include "common/rpc/channel.h"
 #include "common/status.h"
+#include "downstream/guard_service.h"
 #include "downstream/parity_service.h"
 #include "downstream/refused_publishing.h"
 #include "downstream/relayed_content.h"
+#include "downstream/removal_guard.h"
 #include "downstream/sync_driver.h"
 #include "downstream/sync_service.h"
 #include "google/protobuf/util/time_util.h"
@@ -39,6 +41,7 @@ SyncEngineOptions EngineOptions(const config::v1::DownstreamDaemon& config) {
   options.schedule = ScheduleFrom(upstream.schedule());
   options.watch = !upstream.has_watch() || upstream.watch();
   if (upstream.parallel_transfers() > 0) options.parallel_transfers = upstream.parallel_transfers();
+  options.guard_percent = config.guard_percent();
   return options;
 }
 
@@ -104,6 +107,7 @@ class DownstreamDaemon : public RunningDaemon {
                                            std::move(certificates), std::move(upstream), log);
     daemon->sync_service_.AddTo(daemon->node_.router());
     daemon->parity_.AddTo(daemon->node_.router());
+    daemon->AddGuard();
     AddRefusedPublishing(config.upstream().target(), daemon->node_.router());
     daemon->node_.health().Set("sluice.sync", true);
     daemon->node_.health().Set("sluice.content", true);
@@ -146,7 +150,7 @@ class DownstreamDaemon : public RunningDaemon {
                      driver_.Post(ContentLost{file});
                      return true;
                    },
-               .conditions = [this] { return SessionConditions(state_->catalog().Read()); },
+               .conditions = [this] { return Conditions(); },
                .self = [this] { return driver_.Status(); }}) {}
 
   std::vector<ListeningAddress> Addresses() const override { return node_.Addresses(); }
@@ -164,6 +168,25 @@ class DownstreamDaemon : public RunningDaemon {
   }
 
  private:
+  void AddGuard() {
+    AddGuardMethods(
+        state_->catalog(),
+        {.note_audit =
+             [this](const CallContext& context, absl::string_view subject, absl::string_view detail,
+                    CatalogChange& change) {
+               audit_.Add(context, "release guard", subject, detail, change);
+             },
+         .start_sync = [this] { driver_.Post(SyncRequested{v1::SYNC_TRIGGER_OPERATOR}); }},
+        node_.router());
+  }
+
+  std::vector<v1::Condition> Conditions() const {
+    const CatalogReader reader = state_->catalog().Read();
+    std::vector<v1::Condition> conditions = SessionConditions(reader);
+    AddHeldCondition(reader, conditions);
+    return conditions;
+  }
+
   SystemClock clock_;
   std::unique_ptr<Monitoring> monitoring_;
   std::unique_ptr<StateDirectory> state_;

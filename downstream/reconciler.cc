@@ -1,5 +1,6 @@
 #include "downstream/reconciler.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/errors.h"
@@ -155,7 +156,9 @@ absl::Status Reconciler::DropShard(const ShardInfo& shard) {
   CatalogChange change;
   for (const ShardMember& member : members) {
     if (wanted) {
-      LetGo(member, shard.id, change);
+      LeaveOver(member, shard.id, change);
+    } else if (guards_unwanted_) {
+      leftovers_.emplace_back(member.key, shard.id);
     } else {
       change.Leave(member.key, shard.id);
     }
@@ -171,6 +174,36 @@ void Reconciler::LetGo(const ShardMember& member, const ShardId& shard,
   } else {
     change.Keep(member.key);
   }
+}
+
+void Reconciler::LeaveOver(const ShardMember& member, const ShardId& shard, CatalogChange& change) {
+  if (!same_history_) return LetGo(member, shard, change);
+  leftovers_.emplace_back(member.key, shard);
+}
+
+// What moved to another shard meanwhile is no leftover.
+absl::StatusOr<std::vector<RecordKey>> Reconciler::Leftovers() const {
+  std::vector<RecordKey> left;
+  const CatalogReader reader = catalog_.Read();
+  for (const auto& [key, shard] : leftovers_) {
+    const absl::StatusOr<RecordColumns> columns = reader.GetColumns(key);
+    if (columns.ok() && columns->header.shard_id() == shard.view()) left.push_back(key);
+  }
+  return left;
+}
+
+absl::Status Reconciler::RemoveLeftovers(RemovalGuard& guard, absl::Time now) {
+  for (size_t begin = 0; begin < leftovers_.size(); begin += kOpsPerCommit) {
+    const size_t end = std::min(begin + kOpsPerCommit, leftovers_.size());
+    CatalogChange change;
+    for (size_t i = begin; i < end; ++i) {
+      change.Leave(leftovers_[i].first, leftovers_[i].second);
+    }
+    RETURN_IF_ERROR(guard.NoteRemoved(static_cast<int64_t>(end - begin), now, change));
+    RETURN_IF_ERROR(applier_.Commit(std::move(change)));
+  }
+  leftovers_.clear();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Reconciler::Step> Reconciler::OnKeys(const v1::ShardKeys& keys) {
@@ -223,7 +256,7 @@ absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Th
     RETURN_IF_ERROR(Flush(change, false));
   }
   for (const auto& [name, member] : here) {
-    LetGo(*member, shard, change);
+    LeaveOver(*member, shard, change);
     RETURN_IF_ERROR(Flush(change, false));
   }
   return Flush(change, true);

@@ -7,13 +7,15 @@
 // keys where one side has hardly anything of a shard yet, or the upstream does not know items.
 //
 // What the upstream lacks leaves this node when both look at the same history: there, absence means
-// that it left the selection. In another history absence means only "missing upstream", and this
-// node keeps it.
+// that it was deleted or left the selection. It goes last and all at once, so that the guard sees
+// the whole removal before any of it. In another history absence means only "missing upstream", and
+// this node keeps it.
 #pragma once
 
 #include <deque>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -23,6 +25,7 @@
 #include "absl/time/time.h"
 #include "downstream/item_comparison.h"
 #include "downstream/record_applier.h"
+#include "downstream/removal_guard.h"
 #include "sluice/v1/replication_service.pb.h"
 #include "storage/catalog.h"
 #include "storage/selection.h"
@@ -45,6 +48,14 @@ class Reconciler {
   // An answer in the exchange.
   absl::StatusOr<Step> OnResponse(const v1::ReconcileResponse& response);
   absl::StatusOr<Step> OnRecords(v1::GetRecordsResponse response, absl::Time now);
+
+  // Shards that this node's own subscription does not take count as leftovers too: it did not
+  // change.
+  void GuardUnwanted() { guards_unwanted_ = true; }
+
+  // After kDone: what only this node has, by now. Then removes it.
+  absl::StatusOr<std::vector<RecordKey>> Leftovers() const;
+  absl::Status RemoveLeftovers(RemovalGuard& guard, absl::Time now);
 
   // After kDone: where to tail from.
   uint64_t at_seq() const { return at_seq_; }
@@ -77,6 +88,8 @@ class Reconciler {
   absl::StatusOr<std::optional<RecordKey>> FindLocal(const Theirs& theirs) const;
   absl::Status DropTombstone(const RecordKey& key, CatalogChange& change) const;
   void LetGo(const ShardMember& member, const ShardId& shard, CatalogChange& change) const;
+  // What the upstream lacks altogether: kept, or left for the end.
+  void LeaveOver(const ShardMember& member, const ShardId& shard, CatalogChange& change);
   absl::Status Flush(CatalogChange& change, bool all);
   absl::StatusOr<Step> Next();
 
@@ -84,6 +97,7 @@ class Reconciler {
   RecordApplier& applier_;
   const Selection selection_;
   const bool same_history_;
+  bool guards_unwanted_ = false;
 
   std::vector<v1::ShardSum> sums_;
   absl::flat_hash_map<ShardId, v1::ShardDefinition> definitions_;
@@ -96,6 +110,7 @@ class Reconciler {
   std::vector<Theirs> partial_;  // The shard that is being answered.
   std::deque<RecordKey> to_fetch_;
   std::vector<RecordKey> fetching_;
+  std::vector<std::pair<RecordKey, ShardId>> leftovers_;
   uint64_t at_seq_ = 0;
   v1::Epoch epoch_;
   std::string selection_hash_;

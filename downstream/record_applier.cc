@@ -80,9 +80,9 @@ void RecordApplier::Add(const v1::Left& left, CatalogChange& change) const {
   }
 }
 
-absl::Status RecordApplier::Apply(v1::ChangeBatch batch, absl::Time now, v1::Cursor& cursor) {
+absl::Status RecordApplier::Apply(v1::ChangeBatch batch, absl::Time now, v1::Cursor& cursor,
+                                  CatalogChange change) {
   for (const v1::ShardDefinition& shard : batch.shards()) Define(shard);
-  CatalogChange change;
   uint64_t last_seq = cursor.seq();
   for (v1::Change& entry : *batch.mutable_changes()) {
     last_seq = entry.seq();

@@ -31,8 +31,9 @@ class RecordApplier {
   void Add(v1::Record record, absl::Time now, CatalogChange& change);
   void Add(const v1::Left& left, CatalogChange& change) const;
 
-  // Applies a batch and moves `cursor` to its end, in one commit.
-  absl::Status Apply(v1::ChangeBatch batch, absl::Time now, v1::Cursor& cursor);
+  // Applies a batch and moves `cursor` to its end, in one commit, with what is in `change` already.
+  absl::Status Apply(v1::ChangeBatch batch, absl::Time now, v1::Cursor& cursor,
+                     CatalogChange change = {});
 
   // Commits `change` together with the session and the counts that came of it.
   absl::Status Commit(CatalogChange change);

@@ -26,6 +26,8 @@ SyncEngine::SyncEngine(SyncEngineOptions options, Catalog& catalog,
       random_(random),
       sessions_(catalog, options_.peer),
       applier_(catalog, sessions_),
+      guard_(catalog, options_.guard_percent),
+      leases_(catalog, options_.node.mode),
       wants_(catalog, std::move(present), options_.parallel_transfers) {}
 
 std::vector<EngineAction> SyncEngine::Handle(EngineEvent event, absl::Time now) {
@@ -135,6 +137,12 @@ void SyncEngine::PlanNext(const absl::Status& outcome) {
   next_sync_ = NextScheduled(now_, options_.schedule, random_);
   next_trigger_ = v1::SYNC_TRIGGER_SCHEDULE;
   if (outcome.ok() || ReasonOf(outcome) == v1::REASON_CANCELLED) return;
+  if (ReasonOf(outcome) == v1::REASON_GUARD_HELD) {
+    // What is added above comes all the same.
+    failures_ = 0;
+    next_sync_ = std::min(next_sync_, now_ + options_.schedule.retry_interval);
+    return;
+  }
   ++failures_;
   absl::Time retry = absl::InfiniteFuture();
   if (options_.watch) {
@@ -261,6 +269,7 @@ void SyncEngine::On(const ReportDue&) { report_due_ = true; }
 void SyncEngine::On(const ReportAnswered& event) {
   if (event.call != report_call_) return;
   report_call_ = 0;
+  leases_.Answered(event.status.ok());
   if (!IsRetryable(event.status)) return;
   // Nothing else may change here for a long time, and the upstream would go on showing old counts.
   report_due_ = true;
@@ -273,11 +282,14 @@ bool SyncEngine::CanReport() const {
 }
 
 void SyncEngine::PumpReport() {
+  report_due_ |= leases_.renew_at() <= now_;
   if (!CanReport() || now_ < report_not_before_) return;
-  const absl::StatusOr<v1::ReportRequest> report =
+  absl::StatusOr<v1::ReportRequest> report =
       MakeReport(catalog_.Read(), options_.node, wants_, now_);
   if (!report.ok()) return;
-  report_due_ = false;
+  // Should it fail, the report goes without: the lease before has half of its time left.
+  leases_.Fill(wants_, now_, *report).IgnoreError();
+  report_due_ = leases_.more();
   report_not_before_ = now_ + kReportSpacing;
   report_call_ = NextCall();
   Do(CallReport{report_call_, *report});
@@ -285,6 +297,8 @@ void SyncEngine::PumpReport() {
 
 void SyncEngine::SetNextTimer() {
   absl::Time next = std::min(next_sync_, wants_.next_due());
+  // One that is overdue goes with the next report that there is.
+  if (leases_.renew_at() > now_) next = std::min(next, leases_.renew_at());
   if (CanReport()) next = std::min(next, report_not_before_);
   if (next == timer_) return;
   timer_ = next;

@@ -17,9 +17,11 @@
 #include "absl/time/time.h"
 #include "common/schedule.h"
 #include "downstream/engine_events.h"
+#include "downstream/lease_report.h"
 #include "downstream/node_report.h"
 #include "downstream/reconciler.h"
 #include "downstream/record_applier.h"
+#include "downstream/removal_guard.h"
 #include "storage/catalog.h"
 #include "storage/content_wants.h"
 #include "storage/selection.h"
@@ -33,6 +35,8 @@ struct SyncEngineOptions {
   SyncScheduleOptions schedule;
   bool watch = true;
   int parallel_transfers = 4;
+  // The guard's share; 100: nothing is held.
+  int guard_percent = 100;
 };
 
 class SyncEngine {
@@ -102,6 +106,13 @@ class SyncEngine {
   void CloseCalls();
   absl::Status Expand();
 
+  // Removals that may be held: sync_engine_guard.cc.
+  // Whether a batch of the tail was left to a comparison, which shows all that is to go.
+  absl::StatusOr<bool> LooksFirst(const v1::ChangeBatch& batch, CatalogChange& change);
+  // Removes what only this node has, after a comparison; false: it is held, or failed, and the
+  // session is over.
+  bool RemoveLeftovers();
+
   // Content and reports.
   void PumpContent();
   void PumpReport();
@@ -119,6 +130,8 @@ class SyncEngine {
   const absl::BitGenRef random_;
   SessionLog sessions_;
   RecordApplier applier_;
+  RemovalGuard guard_;
+  LeaseReport leases_;
   ContentWants wants_;
 
   State state_ = State::kIdle;

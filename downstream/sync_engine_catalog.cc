@@ -147,6 +147,9 @@ void SyncEngine::BeginReconcile(bool same_history) {
   Enter(v1::SYNC_PHASE_CATALOG);
   applier_.BeginStream();
   reconciler_ = std::make_unique<Reconciler>(catalog_, applier_, *selection_, same_history);
+  const absl::StatusOr<bool> wish = guard_.SubscriptionChanged(subscription_);
+  if (!Check(wish.status())) return;
+  if (!*wish) reconciler_->GuardUnwanted();
   state_ = State::kReconcile;
   reconcile_call_ = NextCall();
   v1::ReconcileRequest open;
@@ -204,6 +207,7 @@ void SyncEngine::TakeReconcileStep(absl::StatusOr<Reconciler::Step> step) {
 
 void SyncEngine::FinishReconcile() {
   Do(CloseReconcile{std::exchange(reconcile_call_, 0)});
+  if (!RemoveLeftovers()) return;
   const absl::StatusOr<v1::HelloResponse> above = ReadUpstreamHello(catalog_.Read());
   if (!Check(above.status())) return;
   cursor_.set_upstream_id(above->node_id());
@@ -215,6 +219,7 @@ void SyncEngine::FinishReconcile() {
   change.SetCursor(cursor_);
   absl::StrAppend(sessions_.session().mutable_summary(), reconciler_->shards_compared(),
                   " shards compared, ", reconciler_->shards_differing(), " differed; ");
+  if (!Check(guard_.Settle(subscription_, change))) return;
   if (!Check(applier_.Commit(std::move(change)))) return;
   reconciler_.reset();
   // Categories may have come; and what left or came decides which files are wanted.
@@ -267,7 +272,10 @@ void SyncEngine::OnBatch(const v1::ChangeBatch& batch) {
   if (state_ == State::kWatching) Enter(v1::SYNC_PHASE_CATALOG);
   state_ = State::kTail;
   catalog_done_ = false;
-  Check(applier_.Apply(batch, now_, cursor_));
+  CatalogChange change;
+  const absl::StatusOr<bool> looks_first = LooksFirst(batch, change);
+  if (!Check(looks_first.status()) || *looks_first) return;
+  Check(applier_.Apply(batch, now_, cursor_, std::move(change)));
 }
 
 // Something came over the open watch: that is a session of its own, unless one runs.
@@ -309,7 +317,9 @@ void SyncEngine::OnMark(const v1::Mark& mark) {
   if (!Check(ours.status()) || !Check(theirs.status())) return;
   if (state_ == State::kTail) Enter(v1::SYNC_PHASE_VERIFY);
   if (*ours == *theirs) {
-    if (!Check(applier_.ForgetMissing())) return;
+    CatalogChange settled;
+    if (!Check(applier_.ForgetMissing()) || !Check(guard_.Settle(subscription_, settled))) return;
+    if (!settled.empty() && !Check(catalog_.Commit(settled).status())) return;
   } else {
     if (!compared_ || (marks_only_ && mark.seq() > compared_seq_)) {
       catalog_done_ = false;

@@ -151,35 +151,56 @@ uint64_t Catalog::durable_head() const {
 }
 
 absl::StatusOr<CommitOutcome> Catalog::Commit(const CatalogChange& change) {
-  CommitOutcome outcome;
+  absl::StatusOr<CommitOutcome> outcome;
   {
     MutexLock commit_lock(commit_mutex_);
-    RETURN_IF_ERROR(WriteFailure());
-    CatalogCommit commit(store_.View(), state_);
-    for (const CatalogChange::Op& op : change.ops()) RETURN_IF_ERROR(commit.Apply(op));
-    ASSIGN_OR_RETURN(const WriteSet writes, commit.Finish(change));
-    outcome = commit.outcome();
-    outcome.head_seq = commit.state().head_seq();
-    if (writes.empty()) return outcome;
-    const absl::Time began = absl::Now();
-    commit_began_nanos_ = absl::ToUnixNanos(began);
-    const absl::Cleanup ended = [this] { commit_began_nanos_ = 0; };
-    const absl::Status written = Annotate(store_.Write(writes), "writing a commit");
-    if (ReasonOf(written) == v1::REASON_STORE_WRITE_FAILED) return Poison(written);
-    RETURN_IF_ERROR(written);
-    shard_steps_.Note(state_.head_seq(), outcome.head_seq, commit.ShardSteps());
-    state_ = commit.state();
-    const absl::Status anchored = Annotate(anchor_.Write(AnchorOf(state_)), "writing the anchor");
-    if (!anchored.ok()) return Poison(anchored);
-    outcome.took = absl::Now() - began;
+    outcome = Write(change);
   }
+  if (outcome.ok()) Tell(*outcome);
+  return outcome;
+}
+
+absl::StatusOr<CommitOutcome> Catalog::CommitMade(
+    const std::function<absl::StatusOr<CatalogChange>(const CatalogReader&)>& make) {
+  absl::StatusOr<CommitOutcome> outcome;
+  {
+    MutexLock commit_lock(commit_mutex_);
+    ASSIGN_OR_RETURN(const CatalogChange change, make(Read()));
+    outcome = Write(change);
+  }
+  if (outcome.ok()) Tell(*outcome);
+  return outcome;
+}
+
+absl::StatusOr<CommitOutcome> Catalog::Write(const CatalogChange& change) {
+  RETURN_IF_ERROR(WriteFailure());
+  CatalogCommit commit(store_.View(), state_);
+  for (const CatalogChange::Op& op : change.ops()) RETURN_IF_ERROR(commit.Apply(op));
+  ASSIGN_OR_RETURN(const WriteSet writes, commit.Finish(change));
+  CommitOutcome outcome = commit.outcome();
+  outcome.head_seq = commit.state().head_seq();
+  if (writes.empty()) return outcome;
+  const absl::Time began = absl::Now();
+  commit_began_nanos_ = absl::ToUnixNanos(began);
+  const absl::Cleanup ended = [this] { commit_began_nanos_ = 0; };
+  const absl::Status written = Annotate(store_.Write(writes), "writing a commit");
+  if (ReasonOf(written) == v1::REASON_STORE_WRITE_FAILED) return Poison(written);
+  RETURN_IF_ERROR(written);
+  shard_steps_.Note(state_.head_seq(), outcome.head_seq, commit.ShardSteps());
+  state_ = commit.state();
+  const absl::Status anchored = Annotate(anchor_.Write(AnchorOf(state_)), "writing the anchor");
+  if (!anchored.ok()) return Poison(anchored);
+  outcome.took = absl::Now() - began;
+  return outcome;
+}
+
+void Catalog::Tell(const CommitOutcome& outcome) {
   {
     MutexLock lock(mutex_);
     durable_head_ = std::max(durable_head_, outcome.head_seq);
   }
   MutexLock lock(watch_mutex_);
   for (const auto& [handle, wake] : watches_) wake(outcome);
-  return outcome;
 }
 
 absl::Duration Catalog::CommitRunningFor() const {

@@ -77,6 +77,12 @@ class CatalogReader {
   // The shard of a tombstone; none when the key holds none.
   absl::StatusOr<std::optional<ShardId>> TombstoneShard(const RecordKey& key) const;
 
+  // Updates with more than one revision here, deleted ones counted. Costs a walk over all keys.
+  absl::StatusOr<std::vector<Uuid>> RevisedUpdates() const;
+
+  // Whether the update was deleted whole, and this revision of it with it.
+  absl::StatusOr<bool> WasPurged(const Uuid& update_id, absl::string_view digest) const;
+
   // All present revisions of an update, kept ones too, oldest stamp first. Empty when there is
   // none.
   absl::StatusOr<std::vector<RecordColumns>> Revisions(const Uuid& update_id) const;
@@ -184,6 +190,12 @@ class Catalog {
   // Makes `change` durable, all or nothing, and then wakes the watchers.
   absl::StatusOr<CommitOutcome> Commit(const CatalogChange& change);
 
+  // The same with a change that `make` works out while nobody else can commit, so that what it read
+  // is still so when its change is durable. It must be quick, and must not commit. Nothing happens
+  // when it fails.
+  absl::StatusOr<CommitOutcome> CommitMade(
+      const std::function<absl::StatusOr<CatalogChange>(const CatalogReader&)>& make);
+
   // Why nothing can be committed until the store is opened anew; OK: it can.
   absl::Status WriteFailure() const;
 
@@ -207,6 +219,9 @@ class Catalog {
  private:
   Catalog(OrderedStore& store, Anchor& anchor, stored::v1::StoreState state);
 
+  absl::StatusOr<CommitOutcome> Write(const CatalogChange& change)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mutex_);
+  void Tell(const CommitOutcome& outcome);
   // Lets nothing be committed any more. Returns `why`.
   absl::Status Poison(const absl::Status& why);
 

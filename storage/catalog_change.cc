@@ -8,6 +8,10 @@ void CatalogChange::Originate(CheckedRecord record) {
   ops_.push_back(OriginateOp{std::move(record)});
 }
 
+void CatalogChange::Import(CheckedRecord record) {
+  ops_.push_back(OriginateOp{std::move(record), true});
+}
+
 void CatalogChange::Accept(CheckedRecord record) { ops_.push_back(AcceptOp{std::move(record)}); }
 
 void CatalogChange::Delete(const RecordKey& key) { ops_.push_back(DeleteOp{key}); }

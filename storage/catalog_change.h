@@ -28,6 +28,10 @@ class CatalogChange {
   // the given decisions are stamped, and merged into the stored ones.
   void Originate(CheckedRecord record);
 
+  // The same for a revision that a source offers: one that was deleted here with the whole update
+  // stays deleted. Another digest is news.
+  void Import(CheckedRecord record);
+
   // Stores a record as the node above has it, by the rules of storage/merge.h; but a policy, or
   // what that node keeps, replaces ours whole. A copy that this node keeps (`kept_by` is this node)
   // with the same digest leaves in the same commit.
@@ -54,6 +58,7 @@ class CatalogChange {
 
   struct OriginateOp {
     CheckedRecord record;
+    bool unless_purged = false;
   };
   struct AcceptOp {
     CheckedRecord record;

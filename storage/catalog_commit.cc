@@ -15,7 +15,7 @@ absl::Status CatalogCommit::Apply(const CatalogChange::Op& op) {
   struct Visitor {
     CatalogCommit* commit;
     absl::Status operator()(const CatalogChange::OriginateOp& originate) const {
-      return commit->Originate(originate.record);
+      return commit->Originate(originate);
     }
     absl::Status operator()(const CatalogChange::AcceptOp& accept) const {
       return commit->Accept(accept.record);
@@ -33,7 +33,8 @@ absl::Status CatalogCommit::Apply(const CatalogChange::Op& op) {
   return std::visit(Visitor{this}, op);
 }
 
-absl::Status CatalogCommit::Originate(CheckedRecord record) {
+absl::Status CatalogCommit::Originate(const CatalogChange::OriginateOp& op) {
+  CheckedRecord record = op.record;
   ASSIGN_OR_RETURN(const RecordKey given, [&]() -> absl::StatusOr<RecordKey> {
     // A revision may come without number; it gets one below.
     if (record.record.key().revision() == 0 &&
@@ -42,7 +43,9 @@ absl::Status CatalogCommit::Originate(CheckedRecord record) {
     }
     return RecordKey::FromProto(record.record.key());
   }());
-  if (given.kind == v1::RECORD_KIND_REVISION) return OriginateRevision(std::move(record));
+  if (given.kind == v1::RECORD_KIND_REVISION) {
+    return OriginateRevision(std::move(record), op.unless_purged);
+  }
   if (given.kind == v1::RECORD_KIND_POLICY) return OriginatePolicy(std::move(record));
   ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(given));
   const bool same = stored.has_value() && stored->record.state() == v1::RECORD_STATE_PRESENT &&
@@ -55,7 +58,7 @@ absl::Status CatalogCommit::Originate(CheckedRecord record) {
   return MergeIn(given, std::move(record));
 }
 
-absl::Status CatalogCommit::OriginateRevision(CheckedRecord record) {
+absl::Status CatalogCommit::OriginateRevision(CheckedRecord record, bool unless_purged) {
   ASSIGN_OR_RETURN(RecordKey key, RecordKey::FromProto(record.record.key()));
   ASSIGN_OR_RETURN(const std::vector<RecordColumns> present, reader_.Revisions(key.id));
   if (!present.empty() && present.back().header.digest() == record.record.digest()) {
@@ -63,6 +66,14 @@ absl::Status CatalogCommit::OriginateRevision(CheckedRecord record) {
     return absl::OkStatus();
   }
   ASSIGN_OR_RETURN(const std::vector<RecordColumns> rows, RevisionRows(key));
+  const bool purged =
+      present.empty() && std::any_of(rows.begin(), rows.end(), [&](const auto& row) {
+        return row.header.digest() == record.record.digest();
+      });
+  if (purged && unless_purged) {
+    ++outcome_.unchanged;
+    return absl::OkStatus();
+  }
   key.revision = rows.empty() ? 1 : rows.back().key.revision + 1;
   for (const RecordColumns& row : rows) {
     // An old revision is offered again: it is the current one from now on, under its old number.

@@ -37,8 +37,8 @@ class CatalogCommit {
   std::vector<ShardStep> ShardSteps() const;
 
  private:
-  absl::Status Originate(CheckedRecord record);
-  absl::Status OriginateRevision(CheckedRecord record);
+  absl::Status Originate(const CatalogChange::OriginateOp& op);
+  absl::Status OriginateRevision(CheckedRecord record, bool unless_purged);
   absl::Status OriginatePolicy(CheckedRecord record);
   absl::Status Accept(CheckedRecord record);
   absl::Status Delete(const RecordKey& key);

@@ -71,6 +71,39 @@ absl::StatusOr<std::optional<ShardId>> CatalogReader::TombstoneShard(const Recor
   return std::optional<ShardId>(shard);
 }
 
+absl::StatusOr<std::vector<Uuid>> CatalogReader::RevisedUpdates() const {
+  std::vector<Uuid> updates;
+  std::string last;
+  const std::string prefix = KindPrefix(v1::RECORD_KIND_REVISION, false);
+  const auto cursor = view_->Scan(Family::kRecords, prefix, PrefixEnd(prefix));
+  for (; cursor->Valid(); cursor->Next()) {
+    const absl::string_view id = cursor->key().substr(1, Uuid::kSizeBytes);
+    if (id != last) {
+      last = std::string(id);
+      continue;
+    }
+    ASSIGN_OR_RETURN(Uuid update, Uuid::FromBytes(id));
+    if (updates.empty() || updates.back() != update) updates.push_back(std::move(update));
+  }
+  RETURN_IF_ERROR(cursor->status());
+  return updates;
+}
+
+absl::StatusOr<bool> CatalogReader::WasPurged(const Uuid& update_id,
+                                              absl::string_view digest) const {
+  const std::string prefix =
+      absl::StrCat(KindPrefix(v1::RECORD_KIND_REVISION, false), update_id.view());
+  bool purged = false;
+  const auto cursor = view_->Scan(Family::kRecords, prefix, PrefixEnd(prefix));
+  for (; cursor->Valid(); cursor->Next()) {
+    ASSIGN_OR_RETURN(const stored::v1::RecordHeader header, DecodeHeader(cursor->value()));
+    if (header.state() == v1::RECORD_STATE_PRESENT) return false;
+    purged |= header.digest() == digest;
+  }
+  RETURN_IF_ERROR(cursor->status());
+  return purged;
+}
+
 absl::StatusOr<std::vector<RecordColumns>> CatalogReader::Revisions(const Uuid& update_id) const {
   struct Found {
     Stamp stamp;

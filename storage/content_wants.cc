@@ -275,6 +275,11 @@ int64_t ContentWants::failed() const {
   });
 }
 
+void ContentWants::AddNeeded(std::set<Uuid>& updates) const {
+  for (const auto& [update, files] : by_update_) updates.insert(update);
+  for (const auto& [update, needed] : needs_) updates.insert(needed.begin(), needed.end());
+}
+
 int64_t ContentWants::ready_updates() const {
   return std::count_if(by_update_.begin(), by_update_.end(), [this](const auto& update) {
     return std::none_of(update.second.begin(), update.second.end(),

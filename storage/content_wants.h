@@ -70,6 +70,9 @@ class ContentWants {
   int64_t approved_updates() const { return static_cast<int64_t>(by_update_.size()); }
   int64_t ready_updates() const;
 
+  // Adds the approved updates and all that they need.
+  void AddNeeded(std::set<Uuid>& updates) const;
+
  private:
   // One file that is not here.
   struct Missing {

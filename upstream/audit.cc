@@ -7,6 +7,7 @@
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
 #include "storage/audit_chain.h"
+#include "storage/seq_times.h"
 #include "upstream/page.h"
 
 namespace sluice {
@@ -28,6 +29,8 @@ void Audit::Add(const CallContext& context, absl::string_view action, absl::stri
   entry.set_subject(std::string(subject));
   entry.set_detail(std::string(detail));
   change.AddAuditEntry(std::move(entry));
+  // Should it fail, records only look younger than they are.
+  NoteSeqTime(catalog_.Read(), clock_.Now(), change).IgnoreError();
 }
 
 absl::StatusOr<v1::VerifyAuditResponse> Audit::Verify() const {

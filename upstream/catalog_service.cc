@@ -14,6 +14,7 @@
 #include "storage/payload.h"
 #include "upstream/page.h"
 #include "upstream/update_summary.h"
+#include "upstream/update_walk.h"
 
 namespace sluice {
 namespace {
@@ -43,11 +44,15 @@ class Filter {
            absl::StrContains(absl::AsciiStrToLower(header.title()), text_);
   }
 
-  bool Takes(const v1::UpdateSummary& summary) const {
-    const bool state =
-        request_.state() == v1::UPDATE_STATE_UNSPECIFIED || request_.state() == summary.state();
-    return state && (!request_.failed() || summary.content() == v1::CONTENT_STATE_FAILED);
+  bool TakesState(v1::UpdateState state) const {
+    return request_.state() == v1::UPDATE_STATE_UNSPECIFIED || request_.state() == state;
   }
+
+  bool Takes(const v1::UpdateSummary& summary) const {
+    return !request_.failed() || summary.content() == v1::CONTENT_STATE_FAILED;
+  }
+
+  const Selection& selection() const { return selection_; }
 
  private:
   Filter(v1::UpdateFilter request, Selection selection)
@@ -134,29 +139,26 @@ absl::StatusOr<v1::ListUpdatesResponse> CatalogService::ListUpdates(
   ASSIGN_OR_RETURN(const UpdateSummarizer summarizer, UpdateSummarizer::Make(reader, content_));
   ASSIGN_OR_RETURN(const Filter filter, Filter::Make(reader, request.filter()));
   v1::ListUpdatesResponse response;
-  std::string after = page.after;
-  Uuid last;
-  if (!after.empty()) {
-    const absl::StatusOr<RecordKey> key = RecordKey::Decode(after);
-    if (!key.ok()) return InvalidRequest({{"page_token", "is none that this node gave out"}});
-    last = key->id;
+  Uuid after;
+  if (!page.after.empty()) {
+    const absl::StatusOr<Uuid> last = Uuid::FromBytes(page.after);
+    if (!last.ok()) return InvalidRequest({{"page_token", "is none that this node gave out"}});
+    after = *last;
   }
+  ASSIGN_OR_RETURN(const UpdateWalk walk,
+                   UpdateWalk::Make(reader, request.filter().state(), filter.selection()));
   while (true) {
-    ASSIGN_OR_RETURN(const std::vector<RecordColumns> rows,
-                     reader.List(v1::RECORD_KIND_REVISION, after, kScanPage));
+    ASSIGN_OR_RETURN(const std::vector<RecordColumns> rows, walk.Next(after, kScanPage));
     if (rows.empty()) return response;
     for (const RecordColumns& row : rows) {
       if (response.updates_size() == page.size) {
-        response.set_next_page_token(PageToken(after));
+        response.set_next_page_token(PageToken(after.view()));
         return response;
       }
-      after = row.key.Encode();
-      if (row.key.id == last) continue;  // An older or newer revision of it was looked at.
-      last = row.key.id;
+      after = row.key.id;
+      if (!filter.Takes(row.header)) continue;
       ASSIGN_OR_RETURN(const UpdateStanding standing, StandingOf(reader, row.key.id));
-      // Updates of which some revision is not kept come first, and once.
-      if (row.key.kept() && !standing.current->key.kept()) continue;
-      if (!filter.Takes(standing.current->header)) continue;
+      if (!filter.TakesState(standing.state)) continue;
       ASSIGN_OR_RETURN(v1::UpdateSummary summary, summarizer.Summarize(standing));
       if (filter.Takes(summary)) *response.add_updates() = std::move(summary);
     }

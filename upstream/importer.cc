@@ -7,13 +7,15 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
-#include "absl/strings/str_cat.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/string_view.h"
 #include "common/errors.h"
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
 #include "storage/payload.h"
+#include "storage/seq_times.h"
 #include "upstream/debian/version_order.h"
+#include "upstream/supersedence.h"
 
 namespace sluice {
 namespace {
@@ -47,18 +49,11 @@ void AddSplitIds(absl::string_view joined, Ids& ids) {
   }
 }
 
-// What tells a Debian source package apart over its versions.
-std::string SourceOf(const v1::Revision& revision) {
-  const v1::DebianDetails& debian = revision.debian();
-  if (debian.source_package().empty()) return "";
-  return absl::StrCat(debian.origin(), "/", debian.codename(), "/", debian.source_package());
-}
-
 // The newest update of each source package that is offered.
 class NewestBySource {
  public:
   void Add(const v1::Revision& revision) {
-    std::string source = SourceOf(revision);
+    std::string source = DebianSourceOf(revision);
     if (source.empty()) return;
     const auto [found, is_first] = newest_.try_emplace(std::move(source));
     const std::string& version = revision.debian().source_version();
@@ -68,7 +63,7 @@ class NewestBySource {
 
   // The id of what replaced a vanished update; empty when nothing newer is offered.
   std::string SuccessorOf(const v1::Revision& vanished) const {
-    const auto found = newest_.find(SourceOf(vanished));
+    const auto found = newest_.find(DebianSourceOf(vanished));
     if (found == newest_.end()) return "";
     const int order =
         debian::CompareVersions(vanished.debian().source_version(), found->second.version);
@@ -113,7 +108,11 @@ class ImportRun {
 
  private:
   absl::Status EnterImport();
-  absl::Status WriteOrigins(const std::vector<FileOrigin>& files);
+  // Files that only deleted updates name, among those that the last import saw.
+  absl::StatusOr<absl::flat_hash_set<Digest>> FilesOfPurged(
+      const std::vector<v1::Revision>& revisions) const;
+  absl::Status WriteOrigins(const std::vector<FileOrigin>& files,
+                            const absl::flat_hash_set<Digest>& purged);
   absl::Status WriteRevisions(const std::vector<v1::Revision>& revisions);
   // Marks what vanished from all sources as expired.
   absl::Status WriteExpiries(const std::string& source);
@@ -146,7 +145,8 @@ absl::Status ImportRun::TakeIn(const SourceFacts& facts) {
     sessions_.AddItem(problem.item, problem.status);
   }
   // Before the facts, so that whoever sees an update can have its files.
-  RETURN_IF_ERROR(WriteOrigins(facts.files));
+  ASSIGN_OR_RETURN(const absl::flat_hash_set<Digest> purged, FilesOfPurged(facts.revisions));
+  RETURN_IF_ERROR(WriteOrigins(facts.files, purged));
   for (const v1::Category& category : facts.categories) {
     ASSIGN_OR_RETURN(CheckedRecord packed, PackCategory(category));
     change_.Originate(std::move(packed));
@@ -155,9 +155,35 @@ absl::Status ImportRun::TakeIn(const SourceFacts& facts) {
   return WriteRevisions(facts.revisions);
 }
 
-absl::Status ImportRun::WriteOrigins(const std::vector<FileOrigin>& files) {
+absl::StatusOr<absl::flat_hash_set<Digest>> ImportRun::FilesOfPurged(
+    const std::vector<v1::Revision>& revisions) const {
+  absl::flat_hash_set<Digest> files;
+  if (before_.empty()) return files;
+  const CatalogReader reader = catalog_.Read();
+  absl::flat_hash_set<Digest> needed;
+  for (const v1::Revision& revision : revisions) {
+    const absl::StatusOr<Uuid> id = Uuid::FromBytes(revision.update_id());
+    if (!id.ok()) continue;
+    bool purged = Contains(before_, *id) && !reader.CurrentRevision(*id).ok();
+    if (purged) {
+      const absl::StatusOr<CheckedRecord> packed = PackRevision(revision, 0);
+      if (!packed.ok()) continue;
+      ASSIGN_OR_RETURN(purged, reader.WasPurged(*id, packed->record.digest()));
+    }
+    for (const v1::UpdateFile& file : revision.files()) {
+      const absl::StatusOr<Digest> digest = Digest::FromBytes(file.sha256());
+      if (digest.ok()) (purged ? files : needed).insert(*digest);
+    }
+  }
+  absl::erase_if(files, [&needed](const Digest& file) { return needed.contains(file); });
+  return files;
+}
+
+absl::Status ImportRun::WriteOrigins(const std::vector<FileOrigin>& files,
+                                     const absl::flat_hash_set<Digest>& purged) {
   const CatalogReader reader = catalog_.Read();
   for (const FileOrigin& file : files) {
+    if (purged.contains(file.digest)) continue;
     const absl::StatusOr<stored::v1::ContentOrigin> known =
         reader.GetRow<stored::v1::ContentOrigin>(Family::kContentOrigins, file.digest.view());
     if (known.ok() && known->SerializeAsString() == file.origin.SerializeAsString()) continue;
@@ -181,7 +207,7 @@ absl::Status ImportRun::WriteRevisions(const std::vector<v1::Revision>& revision
                         packed.status());
       continue;
     }
-    change_.Originate(*std::move(packed));
+    change_.Import(*std::move(packed));
     RETURN_IF_ERROR(CommitIfFull());
   }
   return absl::OkStatus();
@@ -211,6 +237,7 @@ absl::Status ImportRun::Finish(const std::string& source, const SourceReading& r
       google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(now));
   CatalogChange change;
   change.PutRow(Family::kSources, source, state);
+  RETURN_IF_ERROR(NoteSeqTime(catalog_.Read(), now, change));
   return catalog_.Commit(change).status();
 }
 

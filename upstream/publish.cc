@@ -195,7 +195,14 @@ class Publisher::Upload : public Conversation<v1::PublishUpdateRequest, v1::Publ
     if (response.changed()) {
       publisher_.audit_.Add(context_, "publish", manifest_->name(), id.ToString(), change);
     }
-    RETURN_IF_ERROR(publisher_.catalog_.Commit(change).status());
+    // A clean-up may just have freed a file that was here already.
+    const auto made = [&](const CatalogReader&) -> absl::StatusOr<CatalogChange> {
+      for (const MeasuredFile& file : measured) {
+        RETURN_IF_ERROR(publisher_.content_.Stat(file.digest).status());
+      }
+      return change;
+    };
+    RETURN_IF_ERROR(publisher_.catalog_.CommitMade(made).status());
     ASSIGN_OR_RETURN(const RecordColumns current, publisher_.catalog_.Read().CurrentRevision(id));
     response.set_revision(current.key.revision);
     return response;

@@ -8,6 +8,7 @@
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
 #include "sluice/v1/tree_service.pb.h"
+#include "storage/leases.h"
 #include "storage/selection.h"
 
 namespace sluice {
@@ -164,6 +165,7 @@ absl::StatusOr<v1::ReportResponse> ReplicationServer::Report(const v1::ReportReq
     *node.mutable_heard_at() = ToTimestamp(clock_.Now());
     change.PutRow(Family::kNodes, id->view(), node);
   }
+  RETURN_IF_ERROR(PutLeases(catalog_.Read(), request.leases(), clock_.Now(), change));
   RETURN_IF_ERROR(catalog_.Commit(change).status());
   if (options_.on_report) options_.on_report();
   return v1::ReportResponse();

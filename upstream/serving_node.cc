@@ -78,7 +78,9 @@ ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& dem
       backup_service_(
           state, audit,
           {.backup_dir = options_.config.backup_dir(), .node_name = options_.config.name()}),
-      space_service_(state, audit) {
+      space_service_(state, audit),
+      cleanup_service_(state.catalog(), state.content(), audit, clock,
+                       options_.upstream_target.empty()) {
   AddReplicationMethods(replication_, router_);
   AddContentMethods(content_, clock, router_);
   catalog_service_.AddTo(router_);
@@ -87,6 +89,7 @@ ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& dem
   maintenance_service_.AddTo(router_);
   backup_service_.AddTo(router_);
   space_service_.AddTo(router_);
+  cleanup_service_.AddTo(router_);
   health_.AddTo(router_);
   AddReflection(router_);
   AddChannelz(router_);

@@ -25,6 +25,7 @@
 #include "upstream/audit.h"
 #include "upstream/backup_service.h"
 #include "upstream/catalog_service.h"
+#include "upstream/cleanup_service.h"
 #include "upstream/content_demand.h"
 #include "upstream/content_server.h"
 #include "upstream/denial_audit.h"
@@ -105,6 +106,7 @@ class ServingNode {
   MaintenanceService maintenance_service_;
   BackupService backup_service_;
   SpaceService space_service_;
+  CleanupService cleanup_service_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<SelfProbe> self_probe_;  // From `Listen` on; used by `Probe` alone.
 };

@@ -250,6 +250,8 @@ TEST(CompleteConfigTest, RefusesOtherBadValues) {
   EXPECT_THAT(DownstreamMistakes("upstream: {target: \"unix:/u\", parallel_transfers: 65, "
                                  "stall_timeout: 10ms}"),
               AllOf(HasSubstr("parallel_transfers: 65"), HasSubstr("stall_timeout: must be")));
+  EXPECT_THAT(DownstreamMistakes("upstream: {target: \"unix:/u\"}\nguard_percent: 0"),
+              HasSubstr("guard_percent: 0 is not from 1 to 100"));
 }
 
 }  // namespace

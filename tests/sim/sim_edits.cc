@@ -7,11 +7,14 @@
 #include "storage/category_ids.h"
 #include "storage/decisions.h"
 #include "tests/storage/test_catalog.h"
+#include "upstream/catalog_cleanup.h"
 
 namespace sluice {
 namespace {
 
 constexpr int kUpdates = 12;
+
+std::string BytesOf(absl::string_view title) { return absl::StrCat("bytes of ", title); }
 
 }  // namespace
 
@@ -23,6 +26,7 @@ void SimEdits::Edit() {
   if (kind < 4) return PutUpdate();
   if (kind < 8) return PutDecision();
   if (kind < 9) return PutCategory();
+  if (Pick(4) == 0) return CleanUp();
   PutExpiry();
 }
 
@@ -45,24 +49,43 @@ void SimEdits::Remember() {
   }
 }
 
-void SimEdits::PutUpdate() {
-  UpdateFacts facts;
-  facts.name = absl::StrCat("update", Pick(kUpdates));
-  facts.title = absl::StrCat(facts.name, " build ", Pick(4));
-  facts.product = ProductPath(Pick(kProducts));
-  facts.classification = Pick(2) == 0 ? "Security Updates" : "Updates";
-  facts.contents = {absl::StrCat("bytes of ", facts.title)};
-  if (Pick(3) == 0) facts.languages = {Pick(2) == 0 ? "de" : "fr"};
-  const std::string& bytes = facts.contents.front();
+void SimEdits::StoreFile(const std::string& bytes) {
   auto writer = root_.content_.Write(Digest::Of(bytes), static_cast<int64_t>(bytes.size()));
   ASSERT_TRUE(writer.ok());
   if ((*writer)->staged_bytes() == 0) {
     ASSERT_TRUE((*writer)->Append(bytes).ok());
   }
   ASSERT_TRUE((*writer)->Commit().ok());
+}
+
+void SimEdits::RefetchFiles() {
+  const auto rows = root_.catalog_->Read().List(v1::RECORD_KIND_REVISION, "", 1 << 20);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  for (const RecordColumns& row : *rows) StoreFile(BytesOf(row.header.title()));
+}
+
+void SimEdits::PutUpdate() {
+  UpdateFacts facts;
+  facts.name = absl::StrCat("update", Pick(kUpdates));
+  facts.title = absl::StrCat(facts.name, " build ", Pick(4));
+  facts.product = ProductPath(Pick(kProducts));
+  facts.classification = Pick(2) == 0 ? "Security Updates" : "Updates";
+  facts.contents = {BytesOf(facts.title)};
+  if (Pick(3) == 0) facts.languages = {Pick(2) == 0 ? "de" : "fr"};
+  StoreFile(facts.contents.front());
+  CheckedRecord packed = *PackRevision(MakeRevision(facts), 0);
+  const Uuid id = UpdateIdOf(facts.name);
+  const bool purged = *root_.catalog_->Read().WasPurged(id, packed.record.digest());
   CatalogChange change;
-  change.Originate(*PackRevision(MakeRevision(facts), 0));
+  if (Pick(2) == 0) {
+    change.Originate(std::move(packed));
+    return Commit(std::move(change));
+  }
+  // As a source would offer it.
+  change.Import(std::move(packed));
   Commit(std::move(change));
+  EXPECT_TRUE(!purged || !root_.catalog_->Read().CurrentRevision(id).ok())
+      << facts.name << " came back though it was deleted";
 }
 
 void SimEdits::PutDecision() {
@@ -116,6 +139,23 @@ void SimEdits::PutExpiry() {
     change.Originate(*PackExpiry(expiry, shard->definition));
   }
   Commit(std::move(change));
+}
+
+// Whatever may go, in commits that a fault may break off.
+void SimEdits::CleanUp() {
+  v1::CleanUpCatalogRequest request;
+  request.set_old_revisions(Pick(2) == 0);
+  request.set_expired(Pick(2) == 0);
+  request.set_superseded(Pick(2) == 0);
+  request.set_declined(true);
+  request.set_older_than_days(0);
+  request.set_revisions_max(Pick(4));
+  request.set_confirmed(true);
+  CatalogCleanup(*root_.catalog_, root_.content_, root_.clock_)
+      .Run(request, absl::InfiniteFuture(),
+           [](absl::string_view, absl::string_view, CatalogChange&) {})
+      .IgnoreError();
+  Remember();
 }
 
 }  // namespace sluice

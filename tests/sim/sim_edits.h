@@ -1,5 +1,5 @@
 // Sim edits: what happens at the simulated root: updates, revisions, decisions, products that move,
-// expiries.
+// expiries, clean-ups.
 #pragma once
 
 #include <random>
@@ -18,6 +18,10 @@ class SimEdits {
   // One random edit. A failed write is the root's death, and nobody's concern here.
   void Edit();
 
+  // A root that was taken back in time has updates again whose files a clean-up freed. It gets them
+  // from their source, as a real one does.
+  void RefetchFiles();
+
   // Notes what the root holds now.
   void Remember();
 
@@ -29,10 +33,12 @@ class SimEdits {
 
  private:
   int Pick(int n) { return std::uniform_int_distribution<int>(0, n - 1)(random_); }
+  void StoreFile(const std::string& bytes);
   void PutUpdate();
   void PutDecision();
   void PutCategory();
   void PutExpiry();
+  void CleanUp();
   void Commit(CatalogChange change);
 
   SimNode& root_;

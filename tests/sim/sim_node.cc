@@ -47,6 +47,7 @@ void SimNode::Start() {
   options.node = {name_, v1::NODE_MODE_REPLICA, "sim"};
   options.peer = upstream_->name_;
   options.schedule.times_a_day = 0;
+  options.guard_percent = guard_percent_;
   engine_ = std::make_unique<SyncEngine>(
       options, *catalog_,
       [this](const ContentInfo& file) {
@@ -84,6 +85,16 @@ void SimNode::Poll() {
     Handle(ContentWanted{digest});
   }
   if (std::exchange(report_due_, false)) Handle(ReportDue{});
+}
+
+bool SimNode::ReleaseHeld() {
+  if (engine_ == nullptr) return false;
+  const absl::StatusOr<std::optional<v1::HeldRemoval>> held = ReadHeldRemoval(catalog_->Read());
+  if (!held.ok() || !held->has_value()) return false;
+  CatalogChange change;
+  EXPECT_TRUE(ReleaseHeldRemoval(catalog_->Read(), (*held)->removal_id(), change).ok());
+  if (catalog_->Commit(change).ok()) Handle(SyncRequested{v1::SYNC_TRIGGER_OPERATOR});
+  return true;
 }
 
 bool SimNode::CanGive(const Digest& digest) {

@@ -50,6 +50,9 @@ class SimNode : public ContentDemand {
   // Tells the engine what waits for it: files that nodes below want.
   void Poll();
 
+  // As an operator would: lets happen what the guard holds. Returns whether it held anything.
+  bool ReleaseHeld();
+
   // Whether this node can give a file to those below: it has the bytes, or an update here names it
   // and the node above can give it.
   bool CanGive(const Digest& digest);
@@ -72,6 +75,7 @@ class SimNode : public ContentDemand {
   std::unique_ptr<ContentServer> content_server_;
   std::unique_ptr<SyncEngine> engine_;
   int incarnation_ = 0;
+  int guard_percent_ = 100;
   bool history_lost_ = false;
   std::map<Digest, v1::ContentAnswer> answers_;
   std::deque<Digest> wanted_below_;

@@ -1,10 +1,12 @@
 #include "tests/sim/simulation.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
+#include "common/status.h"
 #include "storage/selection.h"
 
 namespace sluice {
@@ -18,6 +20,9 @@ constexpr absl::Duration kStillQuiet = absl::Minutes(10);
 // perhaps outside of the node's selection. So a node goes on asking, each 2.5 to 5 minutes.
 constexpr int kAsksInVainMax = 5;
 constexpr int kEventsMax = 400'000;
+constexpr std::array<int, 3> kGuardPercents = {20, 50, 100};
+// A node below may hold what the one above it just let happen.
+constexpr int kReleasesMax = 20;
 
 }  // namespace
 
@@ -30,6 +35,7 @@ Simulation::Simulation(uint64_t seed)
     nodes_.push_back(std::make_unique<SimNode>(
         absl::StrCat("node", i), upstream, clock_, random_,
         [this](SimNode& node, const EngineAction& action) { Act(node, action); }));
+    nodes_.back()->guard_percent_ = kGuardPercents[static_cast<size_t>(Pick(3))];
   }
   for (const auto& node : nodes_) node->Start();
   edits_ = std::make_unique<SimEdits>(*nodes_.front(), random_);
@@ -46,6 +52,7 @@ absl::Status Simulation::Run() {
   faulty_ = false;
   for (const auto& node : nodes_) Restart(*node);
   RunUntil(clock_.Now() + kQuiet);
+  RETURN_IF_ERROR(ReleaseAllHeld());
   const int64_t calls = calls_;
   asked_in_vain_.clear();
   RunUntil(clock_.Now() + kStillQuiet);
@@ -54,6 +61,16 @@ absl::Status Simulation::Run() {
     if (asks > kAsksInVainMax) return absl::InternalError("a quiet tree asks in vain too often");
   }
   return Check();
+}
+
+absl::Status Simulation::ReleaseAllHeld() {
+  for (int round = 0; round < kReleasesMax; ++round) {
+    bool held = false;
+    for (const auto& node : nodes_) held |= node->ReleaseHeld();
+    if (!held) return absl::OkStatus();
+    RunUntil(clock_.Now() + kQuiet);
+  }
+  return absl::InternalError("the guards never come to rest");
 }
 
 // ---- Time.
@@ -342,11 +359,17 @@ void Simulation::Restart(SimNode& node) {
   if (node.up()) node.Kill();
   timers_[&node] = absl::InfiniteFuture();
   node.Start();
-  if (node.upstream_ == nullptr) edits_->Remember();
+  if (node.upstream_ != nullptr) return;
+  edits_->Remember();
+  edits_->RefetchFiles();
 }
 
 void Simulation::Fault() {
   SimNode& node = *nodes_[static_cast<size_t>(Pick(static_cast<int>(nodes_.size())))];
+  if (Chance() < 0.1) {
+    node.ReleaseHeld();
+    return;
+  }
   switch (Pick(6)) {
     case 0:  // Killed before a write that is yet to come.
       node.store_.FailWritesFrom(1 + Pick(12));

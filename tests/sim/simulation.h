@@ -59,6 +59,8 @@ class Simulation {
 
   void At(absl::Time at, std::function<void()> run);
   void RunUntil(absl::Time end);
+  // Until no guard holds anything.
+  absl::Status ReleaseAllHeld();
   void Settle();
   double Chance() { return std::uniform_real_distribution<double>(0, 1)(random_); }
   int Pick(int n) { return std::uniform_int_distribution<int>(0, n - 1)(random_); }
