@@ -161,24 +161,34 @@ absl::StatusOr<CommitOutcome> Catalog::Commit(const CatalogChange& change) {
     outcome = commit.outcome();
     outcome.head_seq = commit.state().head_seq();
     if (writes.empty()) return outcome;
-    const absl::Time began = absl::Now();
-    commit_began_nanos_ = absl::ToUnixNanos(began);
-    const absl::Cleanup ended = [this] { commit_began_nanos_ = 0; };
-    const absl::Status written = Annotate(store_.Write(writes), "writing a commit");
-    if (ReasonOf(written) == v1::REASON_STORE_WRITE_FAILED) return Poison(written);
-    RETURN_IF_ERROR(written);
-    state_ = commit.state();
-    const absl::Status anchored = Annotate(anchor_.Write(AnchorOf(state_)), "writing the anchor");
-    if (!anchored.ok()) return Poison(anchored);
-    outcome.took = absl::Now() - began;
+    RETURN_IF_ERROR(WriteCommit([&] { return store_.Write(writes); }, commit.state(), outcome));
   }
+  Announce(outcome);
+  return outcome;
+}
+
+absl::Status Catalog::WriteCommit(const std::function<absl::Status()>& write,
+                                  stored::v1::StoreState next, CommitOutcome& outcome) {
+  const absl::Time began = absl::Now();
+  commit_began_nanos_ = absl::ToUnixNanos(began);
+  const absl::Cleanup ended = [this] { commit_began_nanos_ = 0; };
+  const absl::Status written = Annotate(write(), "writing a commit");
+  if (ReasonOf(written) == v1::REASON_STORE_WRITE_FAILED) return Poison(written);
+  RETURN_IF_ERROR(written);
+  state_ = std::move(next);
+  const absl::Status anchored = Annotate(anchor_.Write(AnchorOf(state_)), "writing the anchor");
+  if (!anchored.ok()) return Poison(anchored);
+  outcome.took = absl::Now() - began;
+  return absl::OkStatus();
+}
+
+void Catalog::Announce(const CommitOutcome& outcome) {
   {
     MutexLock lock(mutex_);
     durable_head_ = std::max(durable_head_, outcome.head_seq);
   }
   MutexLock lock(watch_mutex_);
   for (const auto& [handle, wake] : watches_) wake(outcome);
-  return outcome;
 }
 
 absl::Duration Catalog::CommitRunningFor() const {

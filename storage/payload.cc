@@ -145,15 +145,23 @@ absl::Status CheckPayloadAs(const RecordKey& key, absl::string_view bytes,
   return filled.ok() ? filled : Corrupt(key, filled.message());
 }
 
-// Whether two shards are one, without serialising either.
-bool SameShard(const v1::ShardDefinition& a, const v1::ShardDefinition& b) {
-  const auto same = [](const auto& of_a, const auto& of_b) {
-    return std::equal(of_a.begin(), of_a.end(), of_b.begin(), of_b.end());
+// Whether `shard` is that of a revision, without making the shard's definition anew.
+bool IsShardOf(const v1::Revision& revision, const RecordKey& key,
+               const v1::ShardDefinition& shard) {
+  const auto same = [](const auto& a, const auto& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end());
   };
-  return a.stream() == b.stream() && a.always() == b.always() &&
-         same(a.product_ids(), b.product_ids()) && a.classification_id() == b.classification_id() &&
-         same(a.languages(), b.languages()) && a.kept_by() == b.kept_by() &&
-         a.site_node_id() == b.site_node_id() && a.picked_by() == b.picked_by();
+  const bool plain = shard.stream() == v1::STREAM_KIND_CATALOG && !shard.always() &&
+                     shard.site_node_id().empty() && shard.picked_by().empty() &&
+                     shard.kept_by() == (key.kept() ? key.kept_by.view() : "");
+  if (!plain || !same(shard.product_ids(), revision.product_ids()) ||
+      shard.classification_id() != revision.classification_id()) {
+    return false;
+  }
+  const bool neutral = std::any_of(revision.files().begin(), revision.files().end(),
+                                   [](const auto& file) { return file.languages().empty(); });
+  if (neutral || revision.files().empty()) return shard.languages().empty();
+  return same(shard.languages(), ShardOfRevision(revision).languages());
 }
 
 absl::Status CheckRevision(const RecordKey& key, const v1::ShardDefinition& shard,
@@ -162,9 +170,7 @@ absl::Status CheckRevision(const RecordKey& key, const v1::ShardDefinition& shar
                    ParsePayload(key, bytes, &v1::Revision::update_id));
   const absl::Status filled = FillColumns(*revision, header);
   if (!filled.ok()) return Corrupt(key, filled.message());
-  v1::ShardDefinition derived = ShardOfRevision(*revision);
-  if (key.kept()) derived.set_kept_by(key.kept_by.bytes());
-  if (!SameShard(derived, shard)) {
+  if (!IsShardOf(*revision, key, shard)) {
     return Corrupt(key, "is in another shard than its payload says");
   }
   return absl::OkStatus();

@@ -122,11 +122,18 @@ absl::StatusOr<Fingerprint> Placed(const ShardInfo& shard) {
 absl::StatusOr<Fingerprint> SelectionFingerprint(const CatalogReader& reader,
                                                  const Selection& selection,
                                                  const Uuid& excluded_keeper) {
-  ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
+  ASSIGN_OR_RETURN(std::vector<ShardInfo> shards, reader.Shards());
+  std::erase_if(shards, [&](const ShardInfo& shard) {
+    const bool excluded = shard.definition.kept_by() == excluded_keeper.view();
+    return excluded || !selection.Matches(shard.definition);
+  });
+  return FingerprintOfShards(shards);
+}
+
+absl::StatusOr<Fingerprint> FingerprintOfShards(const std::vector<ShardInfo>& shards) {
   Fingerprint total;
   for (const ShardInfo& shard : shards) {
-    const bool excluded = shard.definition.kept_by() == excluded_keeper.view();
-    if (excluded || !selection.Matches(shard.definition)) continue;
+    if (shard.fingerprint.count() == 0) continue;
     ASSIGN_OR_RETURN(const Fingerprint placed, Placed(shard));
     total.Add(placed);
   }

@@ -56,6 +56,9 @@ absl::StatusOr<Fingerprint> SelectionFingerprint(const CatalogReader& reader,
                                                  const Selection& selection,
                                                  const Uuid& excluded_keeper);
 
+// The same for shards that are given.
+absl::StatusOr<Fingerprint> FingerprintOfShards(const std::vector<ShardInfo>& shards);
+
 // The names in `subscription` that match no category here, for an operator's eyes: it may be a name
 // that does not exist yet.
 absl::StatusOr<std::vector<std::string>> UnmatchedNames(const CatalogReader& reader,
