@@ -16,7 +16,9 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/schedule.h"
+#include "common/worker_pool.h"
 #include "downstream/engine_events.h"
+#include "downstream/initial_load.h"
 #include "downstream/node_report.h"
 #include "downstream/reconciler.h"
 #include "downstream/record_applier.h"
@@ -33,6 +35,8 @@ struct SyncEngineOptions {
   SyncScheduleOptions schedule;
   bool watch = true;
   int parallel_transfers = 4;
+  // Where records of an initial load are checked; none: in the engine.
+  WorkerPool* load_pool = nullptr;
 };
 
 class SyncEngine {
@@ -57,7 +61,7 @@ class SyncEngine {
 
  private:
   // What the engine waits for from the upstream's catalog. Content and reports go on beside it.
-  enum class State { kIdle, kHello, kReconcile, kTail, kWatching };
+  enum class State { kIdle, kHello, kLoad, kReconcile, kTail, kWatching };
 
   void On(const Started& event);
   void On(const TimerFired& event);
@@ -66,6 +70,8 @@ class SyncEngine {
   void On(const HelloAnswered& event);
   void On(const ChangesReceived& event);
   void On(const ChangesEnded& event);
+  void On(LoadReceived& event);
+  void On(const LoadEnded& event);
   void On(const ReconcileReceived& event);
   void On(const ReconcileEnded& event);
   void On(const RecordsAnswered& event);
@@ -102,6 +108,12 @@ class SyncEngine {
   void CloseCalls();
   absl::Status Expand();
 
+  // An empty node's way: sync_engine_load.cc.
+  bool BeginLoad();
+  void FinishLoad();
+  // A load that is worth no other try: the log is followed from its beginning instead.
+  void GiveUpLoad(const absl::Status& why);
+
   // Content and reports.
   void PumpContent();
   void PumpReport();
@@ -127,6 +139,7 @@ class SyncEngine {
   CallNumber last_call_ = 0;
   CallNumber hello_call_ = 0;
   CallNumber changes_call_ = 0;
+  CallNumber load_call_ = 0;
   CallNumber reconcile_call_ = 0;
   CallNumber records_call_ = 0;
   CallNumber request_call_ = 0;
@@ -135,6 +148,8 @@ class SyncEngine {
   std::optional<Selection> selection_;  // What the own subscription comes to here.
   v1::Subscription subscription_;       // As of the session's begin.
   v1::Cursor cursor_;
+  std::unique_ptr<InitialLoad> load_;
+  int loads_broken_ = 0;  // In this process, for whatever reason.
   std::unique_ptr<Reconciler> reconciler_;
   int greetings_ = 0;          // In this session.
   bool compared_ = false;      // This session has compared already.
