@@ -66,7 +66,9 @@ RocksIngest::~RocksIngest() {
 
 absl::Status RocksIngest::OpenFile(size_t family) {
   FamilyFiles& files = families_[family];
-  const rocksdb::Options options = db_.GetOptions(handles_[family]);
+  rocksdb::Options options = db_.GetOptions(handles_[family]);
+  // Digests and ids, mostly. What a compaction rewrites later is compressed then.
+  options.compression = rocksdb::kNoCompression;
   files.paths.push_back(absl::StrCat(directory_, "/", ++files_, ".sst"));
   files.writer = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(options), options,
                                                           handles_[family],
