@@ -44,6 +44,14 @@ struct ChangesEnded {
   CallNumber call;
   absl::Status status;
 };
+struct LoadReceived {
+  CallNumber call;
+  v1::LoadResponse response;
+};
+struct LoadEnded {
+  CallNumber call;
+  absl::Status status;
+};
 struct ReconcileReceived {
   CallNumber call;
   v1::ReconcileResponse response;
@@ -83,8 +91,9 @@ struct ReportDue {};
 
 using EngineEvent =
     std::variant<Started, TimerFired, SyncRequested, SyncCancelled, HelloAnswered, ChangesReceived,
-                 ChangesEnded, ReconcileReceived, ReconcileEnded, RecordsAnswered, FileFetched,
-                 ContentAnswered, ContentWanted, ContentLost, ReportAnswered, ReportDue>;
+                 ChangesEnded, LoadReceived, LoadEnded, ReconcileReceived, ReconcileEnded,
+                 RecordsAnswered, FileFetched, ContentAnswered, ContentWanted, ContentLost,
+                 ReportAnswered, ReportDue>;
 
 // ---- What is to be done.
 
@@ -97,6 +106,13 @@ struct OpenChanges {
   v1::ChangesRequest request;
 };
 struct CloseChanges {
+  CallNumber call;
+};
+struct OpenLoad {
+  CallNumber call;
+  v1::LoadRequest request;
+};
+struct CloseLoad {
   CallNumber call;
 };
 // Opens the exchange and sends the first request.
@@ -142,8 +158,8 @@ struct ContentChanged {
 };
 
 using EngineAction =
-    std::variant<CallHello, OpenChanges, CloseChanges, OpenReconcile, SendReconcile, CloseReconcile,
-                 CallGetRecords, FetchFile, CallRequestContent, CallReport, SetTimer,
-                 SessionChanged, ContentChanged>;
+    std::variant<CallHello, OpenChanges, CloseChanges, OpenLoad, CloseLoad, OpenReconcile,
+                 SendReconcile, CloseReconcile, CallGetRecords, FetchFile, CallRequestContent,
+                 CallReport, SetTimer, SessionChanged, ContentChanged>;
 
 }  // namespace sluice

@@ -13,12 +13,18 @@ namespace {
 
 // Answers to nodes below that are remembered; more than any site asks for at a time.
 constexpr size_t kAnswersMax = 100'000;
+constexpr int kLoadThreads = 2;
 
 std::function<bool(const ContentInfo&)> PresenceIn(ContentStore& content) {
   return [&content](const ContentInfo& file) {
     const absl::StatusOr<ContentInfo> here = content.Stat(file.digest);
     return here.ok() && here->size_bytes == file.size_bytes;
   };
+}
+
+SyncEngineOptions WithPool(SyncEngineOptions options, WorkerPool& pool) {
+  options.load_pool = &pool;
+  return options;
 }
 
 void LogSession(const v1::Session& session, Log& log) {
@@ -53,7 +59,8 @@ SyncDriver::SyncDriver(SyncEngineOptions engine, UpstreamCallOptions calls, Cata
       log_(log),
       on_ended_(std::move(on_ended)),
       catalog_(catalog),
-      engine_(std::move(engine), catalog, PresenceIn(content), random_),
+      load_pool_(kLoadThreads),
+      engine_(WithPool(std::move(engine), load_pool_), catalog, PresenceIn(content), random_),
       calls_(std::make_unique<UpstreamCalls>(
           upstream, content, calls, [this](EngineEvent event) { Post(std::move(event)); })) {}
 
@@ -112,9 +119,12 @@ void SyncDriver::Run() {
 void SyncDriver::Handle(EngineEvent event) {
   const ChangesReceived* const received = std::get_if<ChangesReceived>(&event);
   const CallNumber changes = received == nullptr ? 0 : received->call;
+  const LoadReceived* const loaded = std::get_if<LoadReceived>(&event);
+  const CallNumber load = loaded == nullptr ? 0 : loaded->call;
   const std::vector<EngineAction> actions = engine_.Handle(std::move(event), clock_.Now());
   for (const EngineAction& action : actions) Do(action);
   if (changes != 0) calls_->ReadMoreChanges(changes);
+  if (load != 0) calls_->ReadMoreLoad(load);
   {
     MutexLock lock(mutex_);
     snapshot_.running = engine_.session_running();

@@ -76,6 +76,7 @@ class SyncDriver {
   const std::function<void(const v1::Session&)> on_ended_;
   Catalog& catalog_;
   absl::BitGen random_;
+  WorkerPool load_pool_;
   SyncEngine engine_;  // Touched by the thread alone, after `Start`.
   std::unique_ptr<UpstreamCalls> calls_;
   std::thread thread_;

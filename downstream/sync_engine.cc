@@ -33,7 +33,7 @@ SyncEngine::SyncEngine(SyncEngineOptions options, Catalog& catalog,
 std::vector<EngineAction> SyncEngine::Handle(EngineEvent event, absl::Time now) {
   now_ = now;
   actions_.clear();
-  std::visit([this](const auto& happened) { On(happened); }, event);
+  std::visit([this](auto& happened) { On(happened); }, event);
   PumpContent();
   EndIfSettled();
   PumpReport();

@@ -16,8 +16,10 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "common/schedule.h"
+#include "common/worker_pool.h"
 #include "downstream/engine_events.h"
 #include "downstream/lease_report.h"
+#include "downstream/initial_load.h"
 #include "downstream/node_report.h"
 #include "downstream/reconciler.h"
 #include "downstream/record_applier.h"
@@ -37,6 +39,8 @@ struct SyncEngineOptions {
   int parallel_transfers = 4;
   // The guard's share; 100: nothing is held.
   int guard_percent = 100;
+  // Where records of an initial load are checked; none: in the engine.
+  WorkerPool* load_pool = nullptr;
 };
 
 class SyncEngine {
@@ -61,7 +65,7 @@ class SyncEngine {
 
  private:
   // What the engine waits for from the upstream's catalog. Content and reports go on beside it.
-  enum class State { kIdle, kHello, kReconcile, kTail, kWatching };
+  enum class State { kIdle, kHello, kLoad, kReconcile, kTail, kWatching };
 
   void On(const Started& event);
   void On(const TimerFired& event);
@@ -70,6 +74,8 @@ class SyncEngine {
   void On(const HelloAnswered& event);
   void On(const ChangesReceived& event);
   void On(const ChangesEnded& event);
+  void On(LoadReceived& event);
+  void On(const LoadEnded& event);
   void On(const ReconcileReceived& event);
   void On(const ReconcileEnded& event);
   void On(const RecordsAnswered& event);
@@ -112,6 +118,11 @@ class SyncEngine {
   // Removes what only this node has, after a comparison; false: it is held, or failed, and the
   // session is over.
   bool RemoveLeftovers();
+  // An empty node's way: sync_engine_load.cc.
+  bool BeginLoad();
+  void FinishLoad();
+  // A load that is worth no other try: the log is followed from its beginning instead.
+  void GiveUpLoad(const absl::Status& why);
 
   // Content and reports.
   void PumpContent();
@@ -140,6 +151,7 @@ class SyncEngine {
   CallNumber last_call_ = 0;
   CallNumber hello_call_ = 0;
   CallNumber changes_call_ = 0;
+  CallNumber load_call_ = 0;
   CallNumber reconcile_call_ = 0;
   CallNumber records_call_ = 0;
   CallNumber request_call_ = 0;
@@ -148,6 +160,8 @@ class SyncEngine {
   std::optional<Selection> selection_;  // What the own subscription comes to here.
   v1::Subscription subscription_;       // As of the session's begin.
   v1::Cursor cursor_;
+  std::unique_ptr<InitialLoad> load_;
+  int loads_broken_ = 0;  // In this process, for whatever reason.
   std::unique_ptr<Reconciler> reconciler_;
   int greetings_ = 0;          // In this session.
   bool compared_ = false;      // This session has compared already.

@@ -135,6 +135,7 @@ void SyncEngine::AcceptHello(const v1::HelloResponse& hello) {
     state_ = State::kIdle;
     return CatalogDone();
   }
+  if (cursor_.seq() == 0 && hello.head_seq() > 0 && BeginLoad()) return;
   BeginTail();
 }
 
@@ -377,6 +378,8 @@ void SyncEngine::On(const ChangesEnded& event) {
 
 void SyncEngine::CloseCalls() {
   if (changes_call_ != 0) Do(CloseChanges{std::exchange(changes_call_, 0)});
+  if (load_call_ != 0) Do(CloseLoad{std::exchange(load_call_, 0)});
+  load_.reset();
   if (reconcile_call_ != 0) Do(CloseReconcile{std::exchange(reconcile_call_, 0)});
   hello_call_ = 0;
   records_call_ = 0;

@@ -17,21 +17,21 @@ constexpr int kCallers = 4;  // Hello or records, a report, a request for conten
 
 }  // namespace
 
-// Takes one message of the change stream at a time: the next is let in when the engine has taken
-// this one.
-class UpstreamCalls::ChangesReceiver : public StreamReceiver {
+// Takes one message of a stream at a time: the next is let in when the engine has taken this one.
+template <typename Received, typename Ended>
+class UpstreamCalls::Receiver : public StreamReceiver {
  public:
-  ChangesReceiver(CallNumber call, const std::function<void(EngineEvent)>& post)
+  Receiver(CallNumber call, const std::function<void(EngineEvent)>& post)
       : call_(call), post_(post) {}
 
   bool OnMessage(MessageSlices slices) override {
-    ChangesReceived received{call_, {}};
+    Received received{call_, {}};
     // What cannot be read is taken as an empty message; the fingerprint will say what it was worth.
     if (!ParseSlices(slices, received.response).ok()) received.response.Clear();
     post_(std::move(received));
     return false;
   }
-  void OnDone(const absl::Status& status) override { post_(ChangesEnded{call_, status}); }
+  void OnDone(const absl::Status& status) override { post_(Ended{call_, status}); }
 
  private:
   const CallNumber call_;
@@ -65,7 +65,8 @@ UpstreamCalls::~UpstreamCalls() {
     stopping_ = true;
     for (ClientStream* stream : open_) stream->Cancel();
   }
-  changes_.reset();
+  changes_.handle.reset();
+  load_.handle.reset();
   exchange_.reset();
   callers_.reset();
   transfers_.reset();
@@ -143,20 +144,39 @@ void UpstreamCalls::Do(const FetchFile& action) {
   });
 }
 
+template <typename Received, typename Ended, typename Request>
+void UpstreamCalls::Subscribe(OpenStream& stream, absl::string_view method, CallNumber call,
+                              const Request& request) {
+  stream.handle.reset();
+  stream.call = call;
+  stream.receiver = std::make_unique<Receiver<Received, Ended>>(call, post_);
+  stream.handle = channel_.Subscribe(method, request, *stream.receiver);
+}
+
 void UpstreamCalls::Do(const OpenChanges& action) {
-  changes_.reset();
-  changes_call_ = action.call;
-  changes_receiver_ = std::make_unique<ChangesReceiver>(action.call, post_);
-  changes_ = channel_.Subscribe("sluice.v1.ReplicationService/Changes", action.request,
-                                *changes_receiver_);
+  Subscribe<ChangesReceived, ChangesEnded>(changes_, "sluice.v1.ReplicationService/Changes",
+                                           action.call, action.request);
 }
 
 void UpstreamCalls::Do(const CloseChanges& action) {
-  if (action.call == changes_call_) changes_.reset();
+  if (action.call == changes_.call) changes_.handle.reset();
 }
 
 void UpstreamCalls::ReadMoreChanges(CallNumber call) {
-  if (call == changes_call_ && changes_ != nullptr) changes_->ReadMore();
+  if (call == changes_.call && changes_.handle != nullptr) changes_.handle->ReadMore();
+}
+
+void UpstreamCalls::Do(const OpenLoad& action) {
+  Subscribe<LoadReceived, LoadEnded>(load_, "sluice.v1.ReplicationService/Load", action.call,
+                                     action.request);
+}
+
+void UpstreamCalls::Do(const CloseLoad& action) {
+  if (action.call == load_.call) load_.handle.reset();
+}
+
+void UpstreamCalls::ReadMoreLoad(CallNumber call) {
+  if (call == load_.call && load_.handle != nullptr) load_.handle->ReadMore();
 }
 
 void UpstreamCalls::Do(const OpenReconcile& action) {

@@ -39,6 +39,8 @@ class UpstreamCalls {
   void Do(const CallHello& action);
   void Do(const OpenChanges& action);
   void Do(const CloseChanges& action);
+  void Do(const OpenLoad& action);
+  void Do(const CloseLoad& action);
   void Do(const OpenReconcile& action);
   void Do(const SendReconcile& action);
   void Do(const CloseReconcile& action);
@@ -49,13 +51,25 @@ class UpstreamCalls {
 
   // The last message of the change stream was taken in; the next may come.
   void ReadMoreChanges(CallNumber call);
+  // The same for the load.
+  void ReadMoreLoad(CallNumber call);
 
  private:
-  class ChangesReceiver;
+  template <typename Received, typename Ended>
+  class Receiver;
+  // A server stream that is read message by message.
+  struct OpenStream {
+    CallNumber call = 0;
+    std::unique_ptr<StreamReceiver> receiver;
+    std::unique_ptr<StreamHandle> handle;  // Gone before its receiver.
+  };
   struct Exchange;
 
   template <typename Res, typename Req>
   absl::StatusOr<Res> Call(absl::string_view method, const Req& request, absl::Duration timeout);
+  template <typename Received, typename Ended, typename Request>
+  void Subscribe(OpenStream& stream, absl::string_view method, CallNumber call,
+                 const Request& request);
   // Remembers an open stream so that a stop can cancel it.
   void Register(ClientStream* stream);
   void Unregister(ClientStream* stream);
@@ -71,9 +85,8 @@ class UpstreamCalls {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::stop_source stop_;  // Of transfers.
 
-  CallNumber changes_call_ = 0;
-  std::unique_ptr<ChangesReceiver> changes_receiver_;
-  std::unique_ptr<StreamHandle> changes_;
+  OpenStream changes_;
+  OpenStream load_;
   std::unique_ptr<Exchange> exchange_;
   std::unique_ptr<WorkerPool> callers_;
   std::unique_ptr<WorkerPool> transfers_;

@@ -156,7 +156,7 @@ absl::StatusOr<CommitOutcome> Catalog::Commit(const CatalogChange& change) {
     MutexLock commit_lock(commit_mutex_);
     outcome = Write(change);
   }
-  if (outcome.ok()) Tell(*outcome);
+  if (outcome.ok()) Announce(*outcome);
   return outcome;
 }
 
@@ -168,7 +168,7 @@ absl::StatusOr<CommitOutcome> Catalog::CommitMade(
     ASSIGN_OR_RETURN(const CatalogChange change, make(Read()));
     outcome = Write(change);
   }
-  if (outcome.ok()) Tell(*outcome);
+  if (outcome.ok()) Announce(*outcome);
   return outcome;
 }
 
@@ -180,21 +180,31 @@ absl::StatusOr<CommitOutcome> Catalog::Write(const CatalogChange& change) {
   CommitOutcome outcome = commit.outcome();
   outcome.head_seq = commit.state().head_seq();
   if (writes.empty()) return outcome;
-  const absl::Time began = absl::Now();
-  commit_began_nanos_ = absl::ToUnixNanos(began);
-  const absl::Cleanup ended = [this] { commit_began_nanos_ = 0; };
-  const absl::Status written = Annotate(store_.Write(writes), "writing a commit");
-  if (ReasonOf(written) == v1::REASON_STORE_WRITE_FAILED) return Poison(written);
-  RETURN_IF_ERROR(written);
-  shard_steps_.Note(state_.head_seq(), outcome.head_seq, commit.ShardSteps());
-  state_ = commit.state();
-  const absl::Status anchored = Annotate(anchor_.Write(AnchorOf(state_)), "writing the anchor");
-  if (!anchored.ok()) return Poison(anchored);
-  outcome.took = absl::Now() - began;
+  RETURN_IF_ERROR(WriteCommit([&] { return store_.Write(writes); }, commit.state(), outcome,
+                              commit.ShardSteps()));
   return outcome;
 }
 
-void Catalog::Tell(const CommitOutcome& outcome) {
+absl::Status Catalog::WriteCommit(const std::function<absl::Status()>& write,
+                                  stored::v1::StoreState next, CommitOutcome& outcome,
+                                  std::optional<std::vector<ShardStep>> steps) {
+  const absl::Time began = absl::Now();
+  commit_began_nanos_ = absl::ToUnixNanos(began);
+  const absl::Cleanup ended = [this] { commit_began_nanos_ = 0; };
+  const absl::Status written = Annotate(write(), "writing a commit");
+  if (ReasonOf(written) == v1::REASON_STORE_WRITE_FAILED) return Poison(written);
+  RETURN_IF_ERROR(written);
+  if (steps.has_value()) {
+    shard_steps_.Note(state_.head_seq(), next.head_seq(), *std::move(steps));
+  }
+  state_ = std::move(next);
+  const absl::Status anchored = Annotate(anchor_.Write(AnchorOf(state_)), "writing the anchor");
+  if (!anchored.ok()) return Poison(anchored);
+  outcome.took = absl::Now() - began;
+  return absl::OkStatus();
+}
+
+void Catalog::Announce(const CommitOutcome& outcome) {
   {
     MutexLock lock(mutex_);
     durable_head_ = std::max(durable_head_, outcome.head_seq);

@@ -195,6 +195,20 @@ class Catalog {
   // when it fails.
   absl::StatusOr<CommitOutcome> CommitMade(
       const std::function<absl::StatusOr<CatalogChange>(const CatalogReader&)>& make);
+  // Begins to take in a whole catalog at once (storage/bulk_load.h), which only one that holds
+  // nothing and never did can do. Errors: FAILED_PRECONDITION it holds something.
+  absl::StatusOr<std::unique_ptr<SortedIngest>> BeginLoad();
+
+  // What such a load put into its ingest.
+  struct Loaded {
+    uint64_t after_seq = 0;  // The head when it began; its log goes on from there.
+    uint64_t records = 0;    // So many seqs it took.
+    Digest digest;           // Over its shards' rows, and so over all its records.
+  };
+  // Makes a load durable and visible, together with the rows of `change`, which may hold nothing
+  // else. It counts as one commit. Errors: ABORTED the catalog changed since it began.
+  absl::StatusOr<CommitOutcome> CommitLoad(SortedIngest& ingest, const Loaded& loaded,
+                                           const CatalogChange& change);
 
   // Why nothing can be committed until the store is opened anew; OK: it can.
   absl::Status WriteFailure() const;
@@ -221,7 +235,14 @@ class Catalog {
 
   absl::StatusOr<CommitOutcome> Write(const CatalogChange& change)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mutex_);
-  void Tell(const CommitOutcome& outcome);
+  // Runs `write`, which makes `next` the stored state, and moves the anchor along. `steps`: what it
+  // does to shards; none: more than is worth remembering.
+  absl::Status WriteCommit(const std::function<absl::Status()>& write, stored::v1::StoreState next,
+                           CommitOutcome& outcome, std::optional<std::vector<ShardStep>> steps)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(commit_mutex_);
+  // Tells readers and watchers of a commit.
+  void Announce(const CommitOutcome& outcome);
+
   // Lets nothing be committed any more. Returns `why`.
   absl::Status Poison(const absl::Status& why);
 

@@ -18,23 +18,17 @@ absl::Status Damaged(absl::string_view what, absl::string_view bytes) {
                                 " in the store cannot be read"));
 }
 
-// Splits a value of kRecords into header and body.
-absl::StatusOr<std::pair<absl::string_view, absl::string_view>> Split(absl::string_view value) {
-  if (value.size() < kHeaderSizeBytes) return Damaged("record", value);
-  size_t size = 0;
-  for (size_t i = 0; i < kHeaderSizeBytes; ++i) size = size << 8 | static_cast<uint8_t>(value[i]);
-  value.remove_prefix(kHeaderSizeBytes);
-  if (value.size() < size) return Damaged("record", value);
-  return std::make_pair(value.substr(0, size), value.substr(size));
+void AppendSeq(uint64_t seq, std::string& bytes) {
+  for (size_t i = 0; i < kSeqBytes; ++i) {
+    bytes.push_back(static_cast<char>(seq >> (8 * (kSeqBytes - 1 - i))));
+  }
 }
 
 }  // namespace
 
 std::string EncodeSeq(uint64_t seq) {
-  std::string bytes(kSeqBytes, '\0');
-  for (size_t i = 0; i < kSeqBytes; ++i) {
-    bytes[i] = static_cast<char>(seq >> (8 * (kSeqBytes - 1 - i)));
-  }
+  std::string bytes;
+  AppendSeq(seq, bytes);
   return bytes;
 }
 
@@ -65,26 +59,44 @@ std::string PrefixEnd(absl::string_view prefix) {
 }
 
 std::string EncodeStored(const stored::v1::RecordHeader& header, absl::string_view body) {
-  const std::string header_bytes = header.SerializeAsString();
-  std::string value(kHeaderSizeBytes, '\0');
-  for (size_t i = 0; i < kHeaderSizeBytes; ++i) {
-    value[i] = static_cast<char>(header_bytes.size() >> (8 * (kHeaderSizeBytes - 1 - i)));
-  }
-  absl::StrAppend(&value, header_bytes, body);
+  std::string value;
+  AppendStored(header, body, value);
   return value;
 }
 
+void AppendStored(const stored::v1::RecordHeader& header, absl::string_view body,
+                  std::string& value) {
+  const size_t header_bytes = header.ByteSizeLong();
+  const size_t at = value.size();
+  value.resize(at + kHeaderSizeBytes + header_bytes);
+  for (size_t i = 0; i < kHeaderSizeBytes; ++i) {
+    value[at + i] = static_cast<char>(header_bytes >> (8 * (kHeaderSizeBytes - 1 - i)));
+  }
+  header.SerializeWithCachedSizesToArray(
+      reinterpret_cast<uint8_t*>(value.data() + at + kHeaderSizeBytes));
+  value.append(body.data(), body.size());
+}
+
+absl::StatusOr<StoredParts> SplitStored(absl::string_view value) {
+  if (value.size() < kHeaderSizeBytes) return Damaged("record", value);
+  size_t size = 0;
+  for (size_t i = 0; i < kHeaderSizeBytes; ++i) size = size << 8 | static_cast<uint8_t>(value[i]);
+  value.remove_prefix(kHeaderSizeBytes);
+  if (value.size() < size) return Damaged("record", value);
+  return StoredParts{value.substr(0, size), value.substr(size)};
+}
+
 absl::StatusOr<stored::v1::RecordHeader> DecodeHeader(absl::string_view value) {
-  ASSIGN_OR_RETURN(const auto parts, Split(value));
+  ASSIGN_OR_RETURN(const StoredParts parts, SplitStored(value));
   stored::v1::RecordHeader header;
-  if (!header.ParseFromArray(parts.first.data(), static_cast<int>(parts.first.size()))) {
-    return Damaged("header", parts.first);
+  if (!header.ParseFromArray(parts.header.data(), static_cast<int>(parts.header.size()))) {
+    return Damaged("header", parts.header);
   }
   return header;
 }
 
 absl::StatusOr<v1::Record> DecodeRecord(const RecordKey& key, absl::string_view value) {
-  ASSIGN_OR_RETURN(const auto parts, Split(value));
+  ASSIGN_OR_RETURN(const StoredParts parts, SplitStored(value));
   ASSIGN_OR_RETURN(stored::v1::RecordHeader header, DecodeHeader(value));
   v1::Record record;
   *record.mutable_key() = key.ToProto();
@@ -94,15 +106,24 @@ absl::StatusOr<v1::Record> DecodeRecord(const RecordKey& key, absl::string_view 
   record.set_digest(header.digest());
   record.set_codec(header.codec());
   record.set_payload_bytes(header.payload_bytes());
-  record.set_body(std::string(parts.second));
+  record.set_body(std::string(parts.body));
   record.mutable_decisions()->Swap(header.mutable_decisions());
   if (header.has_statement()) *record.mutable_statement() = header.statement();
   return record;
 }
 
 std::string EncodeMember(absl::string_view digest, const Stamp& stamp) {
-  return absl::StrCat(digest, EncodeSeq(stamp.epoch_counter), EncodeSeq(stamp.version),
-                      stamp.origin.view());
+  std::string value;
+  AppendMember(digest, stamp.epoch_counter, stamp.version, stamp.origin.view(), value);
+  return value;
+}
+
+void AppendMember(absl::string_view digest, uint64_t epoch_counter, uint64_t version,
+                  absl::string_view origin, std::string& value) {
+  value.append(digest.data(), digest.size());
+  AppendSeq(epoch_counter, value);
+  AppendSeq(version, value);
+  value.append(origin.data(), origin.size());
 }
 
 absl::StatusOr<ShardMember> DecodeMember(absl::string_view key, absl::string_view value) {

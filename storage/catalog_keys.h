@@ -32,11 +32,21 @@ std::string PrefixEnd(absl::string_view prefix);
 
 // A value of kRecords: the header's size as 4 bytes, the header, the body.
 std::string EncodeStored(const stored::v1::RecordHeader& header, absl::string_view body);
+void AppendStored(const stored::v1::RecordHeader& header, absl::string_view body,
+                  std::string& value);
+// The two parts of such a value, as they lie in it.
+struct StoredParts {
+  absl::string_view header;
+  absl::string_view body;
+};
+absl::StatusOr<StoredParts> SplitStored(absl::string_view value);
 absl::StatusOr<stored::v1::RecordHeader> DecodeHeader(absl::string_view value);
 absl::StatusOr<v1::Record> DecodeRecord(const RecordKey& key, absl::string_view value);
 
 // A value of kShardMembers: digest and stamp.
 std::string EncodeMember(absl::string_view digest, const Stamp& stamp);
+void AppendMember(absl::string_view digest, uint64_t epoch_counter, uint64_t version,
+                  absl::string_view origin, std::string& value);
 absl::StatusOr<ShardMember> DecodeMember(absl::string_view key, absl::string_view value);
 
 }  // namespace sluice

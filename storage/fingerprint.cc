@@ -1,5 +1,7 @@
 #include "storage/fingerprint.h"
 
+#include <bit>
+#include <cstring>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -12,11 +14,12 @@ using Limbs = std::array<uint64_t, 4>;
 
 // The digest as a big-endian number.
 Limbs ToLimbs(const Digest& digest) {
-  const absl::string_view bytes = digest.view();
+  static_assert(std::endian::native == std::endian::little);
   Limbs limbs{};
-  for (size_t i = 0; i < bytes.size(); ++i) {
-    uint64_t& limb = limbs[3 - i / 8];
-    limb = limb << 8 | static_cast<uint8_t>(bytes[i]);
+  for (size_t i = 0; i < limbs.size(); ++i) {
+    uint64_t limb = 0;
+    std::memcpy(&limb, digest.view().data() + i * sizeof(limb), sizeof(limb));
+    limbs[limbs.size() - 1 - i] = __builtin_bswap64(limb);
   }
   return limbs;
 }

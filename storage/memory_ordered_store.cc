@@ -1,5 +1,6 @@
 #include "storage/memory_ordered_store.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/escaping.h"
@@ -61,6 +62,29 @@ class MemoryOrderedStore::MemoryView : public OrderedView {
   const Families families_;
 };
 
+class MemoryOrderedStore::MemoryIngest : public SortedIngest {
+ public:
+  explicit MemoryIngest(MemoryOrderedStore& store) : store_(store) {}
+
+  absl::Status Put(Family family, absl::string_view key, absl::string_view value) override {
+    std::optional<std::string>& last = last_[IndexOf(family)];
+    if (last.has_value() && key <= *last) {
+      return absl::InvalidArgumentError(absl::StrCat("row ", absl::BytesToHexString(key), " in ",
+                                                     FamilyName(family), " is out of order"));
+    }
+    last = std::string(key);
+    rows_.Put(family, key, value);
+    return absl::OkStatus();
+  }
+  absl::Status Commit() override { return store_.Write(rows_); }
+  std::string ScratchDirectory() const override { return ""; }
+
+ private:
+  MemoryOrderedStore& store_;
+  WriteSet rows_;
+  std::array<std::optional<std::string>, kFamilyCount> last_;
+};
+
 MemoryOrderedStore::MemoryOrderedStore() {
   for (std::shared_ptr<Rows>& rows : families_) rows = std::make_shared<Rows>();
 }
@@ -88,6 +112,10 @@ absl::Status MemoryOrderedStore::Write(const WriteSet& changes) {
     }
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<SortedIngest>> MemoryOrderedStore::BeginIngest() {
+  return std::make_unique<MemoryIngest>(*this);
 }
 
 void MemoryOrderedStore::FailWritesFrom(int64_t count) {

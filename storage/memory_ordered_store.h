@@ -12,6 +12,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "common/mutex.h"
 #include "storage/ordered_store.h"
 
@@ -23,6 +24,8 @@ class MemoryOrderedStore : public OrderedStore {
 
   std::shared_ptr<const OrderedView> View() const override;
   absl::Status Write(const WriteSet& changes) override;
+  // Its commit counts as one write.
+  absl::StatusOr<std::unique_ptr<SortedIngest>> BeginIngest() override;
 
   // From the `count`-th write from now on (1: the next) every write fails and changes nothing, as
   // if the process had been killed before it. Zero: none fails any more.
@@ -38,6 +41,7 @@ class MemoryOrderedStore : public OrderedStore {
   using Rows = std::map<std::string, std::string>;
   using Families = std::array<std::shared_ptr<Rows>, kFamilyCount>;
   class MemoryView;
+  class MemoryIngest;
 
   mutable Mutex mutex_;
   Families families_ ABSL_GUARDED_BY(mutex_);

@@ -91,6 +91,29 @@ class OrderedView {
                                               absl::string_view until) const = 0;
 };
 
+// Many rows at once for families that hold nothing in their range yet, sorted beforehand: what a
+// batch is to a few. Nothing of it is visible, and nothing of it is left when it is destroyed,
+// until `Commit`.
+class SortedIngest {
+ public:
+  virtual ~SortedIngest() = default;
+
+  // Adds a row. The keys of each family come in ascending order.
+  //
+  // Errors:
+  //   INVALID_ARGUMENT    the key is not larger than the one before.
+  //   RESOURCE_EXHAUSTED  no space.
+  virtual absl::Status Put(Family family, absl::string_view key, absl::string_view value) = 0;
+
+  // Makes all rows durable and visible together, or none of them. Once, last. A row takes the place
+  // of one with the same key. Errors: those of OrderedStore::Write.
+  virtual absl::Status Commit() = 0;
+
+  // Where to put what has to be sorted first and is too much for memory; empty: there is no such
+  // place. Emptied with the ingest.
+  virtual std::string ScratchDirectory() const = 0;
+};
+
 class OrderedStore {
  public:
   virtual ~OrderedStore() = default;
@@ -105,6 +128,9 @@ class OrderedStore {
   //   RESOURCE_EXHAUSTED  no space.
   //   DATA_LOSS           the medium is damaged.
   virtual absl::Status Write(const WriteSet& changes) = 0;
+
+  // Begins to take in many rows; one at a time, and it must be gone before the store is.
+  virtual absl::StatusOr<std::unique_ptr<SortedIngest>> BeginIngest() = 0;
 };
 
 }  // namespace sluice

@@ -57,30 +57,28 @@ std::string Compress(absl::string_view payload) {
   return frame;
 }
 
+absl::Status Corrupt(absl::string_view what) { return MakeError(v1::REASON_ITEM_CORRUPT, what); }
+
+absl::Status Corrupt(const RecordKey& key, absl::string_view what) {
+  return Corrupt(absl::StrCat(key.ToString(), ": ", what));
+}
+
 absl::Status Corrupt(const v1::Record& record, absl::string_view what) {
   const absl::StatusOr<RecordKey> key = RecordKey::FromProto(record.key());
-  return MakeError(v1::REASON_ITEM_CORRUPT,
-                   absl::StrCat(key.ok() ? key->ToString() : "record", ": ", what));
+  return Corrupt(absl::StrCat(key.ok() ? key->ToString() : "record", ": ", what));
 }
 
 // The payload's bytes, of the declared size and no more.
 absl::StatusOr<std::string> Unpack(const v1::Record& record) {
-  if (record.payload_bytes() > kPayloadBytesMax) {
-    return Corrupt(record, absl::StrCat("declares a payload of ", record.payload_bytes(),
-                                        " bytes; the limit is ", kPayloadBytesMax));
+  std::string buffer;
+  const absl::StatusOr<absl::string_view> payload =
+      UnpackBody(record.codec(), record.payload_bytes(), record.body(), buffer);
+  if (ReasonOf(payload.status()) == v1::REASON_ITEM_CORRUPT) {
+    return Corrupt(record, payload.status().message());
   }
+  RETURN_IF_ERROR(payload.status());
   if (record.codec() == v1::CODEC_UNSPECIFIED) return record.body();
-  if (record.codec() != v1::CODEC_ZSTD) {
-    return MakeError(v1::REASON_ITEM_TOO_NEW, absl::StrCat("codec ", record.codec()));
-  }
-  ++decompressed_count;
-  std::string payload(record.payload_bytes(), '\0');
-  const size_t size = ZSTD_decompressDCtx(DecompressionContext(), payload.data(), payload.size(),
-                                          record.body().data(), record.body().size());
-  if (ZSTD_isError(size) || size != payload.size()) {
-    return Corrupt(record, "the body does not decompress to its declared size");
-  }
-  return payload;
+  return buffer;
 }
 
 template <typename Payload>
@@ -123,80 +121,81 @@ absl::StatusOr<CheckedRecord> PackWithColumns(const RecordKey& key, const Payloa
   return packed;
 }
 
-// Parses a received payload of one kind into `payload`, checks it against its key and fills the
-// columns.
+// Parses a received payload into the thread's own message of that kind: to make one anew takes
+// longer than to read it.
 template <typename Payload>
-absl::Status ParsePayload(const std::string& bytes, const std::string& (Payload::*id)() const,
-                          CheckedRecord& checked, Payload& payload) {
-  if (!payload.ParseFromString(bytes)) return Corrupt(checked.record, "the payload does not parse");
-  if ((payload.*id)() != checked.record.key().id()) {
-    return Corrupt(checked.record, "the payload is about another id than the key");
+absl::StatusOr<const Payload*> ParsePayload(const RecordKey& key, absl::string_view bytes,
+                                            const std::string& (Payload::*id)() const) {
+  thread_local Payload payload;
+  if (!payload.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return Corrupt(key, "the payload does not parse");
   }
-  const absl::Status filled = FillColumns(payload, checked.header);
-  return filled.ok() ? filled : Corrupt(checked.record, filled.message());
+  if ((payload.*id)() != key.id.view()) {
+    return Corrupt(key, "the payload is about another id than the key");
+  }
+  return &payload;
 }
 
 template <typename Payload>
-absl::Status CheckPayload(const std::string& bytes, const std::string& (Payload::*id)() const,
-                          CheckedRecord& checked) {
-  Payload payload;
-  return ParsePayload(bytes, id, checked, payload);
+absl::Status CheckPayloadAs(const RecordKey& key, absl::string_view bytes,
+                            const std::string& (Payload::*id)() const,
+                            stored::v1::RecordHeader& header) {
+  ASSIGN_OR_RETURN(const Payload* const payload, ParsePayload(key, bytes, id));
+  const absl::Status filled = FillColumns(*payload, header);
+  return filled.ok() ? filled : Corrupt(key, filled.message());
 }
 
-absl::Status CheckRevision(const std::string& bytes, CheckedRecord& checked) {
-  v1::Revision revision;
-  RETURN_IF_ERROR(ParsePayload(bytes, &v1::Revision::update_id, checked, revision));
-  v1::ShardDefinition derived = ShardOfRevision(revision);
-  derived.set_kept_by(checked.record.key().kept_by());
-  if (ShardId::Of(derived).bytes() != checked.record.shard_id()) {
-    return Corrupt(checked.record, "is in another shard than its payload says");
+// Whether `shard` is that of a revision, without making the shard's definition anew.
+bool IsShardOf(const v1::Revision& revision, const RecordKey& key,
+               const v1::ShardDefinition& shard) {
+  const auto same = [](const auto& a, const auto& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end());
+  };
+  const bool plain = shard.stream() == v1::STREAM_KIND_CATALOG && !shard.always() &&
+                     shard.site_node_id().empty() && shard.picked_by().empty() &&
+                     shard.kept_by() == (key.kept() ? key.kept_by.view() : "");
+  if (!plain || !same(shard.product_ids(), revision.product_ids()) ||
+      shard.classification_id() != revision.classification_id()) {
+    return false;
+  }
+  const bool neutral = std::any_of(revision.files().begin(), revision.files().end(),
+                                   [](const auto& file) { return file.languages().empty(); });
+  if (neutral || revision.files().empty()) return shard.languages().empty();
+  return same(shard.languages(), ShardOfRevision(revision).languages());
+}
+
+absl::Status CheckRevision(const RecordKey& key, const v1::ShardDefinition& shard,
+                           absl::string_view bytes, stored::v1::RecordHeader& header) {
+  ASSIGN_OR_RETURN(const v1::Revision* const revision,
+                   ParsePayload(key, bytes, &v1::Revision::update_id));
+  const absl::Status filled = FillColumns(*revision, header);
+  if (!filled.ok()) return Corrupt(key, filled.message());
+  if (!IsShardOf(*revision, key, shard)) {
+    return Corrupt(key, "is in another shard than its payload says");
   }
   return absl::OkStatus();
 }
 
-absl::Status CheckPolicy(CheckedRecord& checked) {
+absl::Status CheckPolicy(const RecordKey& key, CheckedRecord& checked) {
   const v1::Record& record = checked.record;
-  std::string before;
-  for (const v1::DecisionEntry& entry : record.decisions()) {
-    v1::Decision decision;
-    const bool sound = Digest::Of(entry.body()).view() == entry.digest() &&
-                       decision.ParseFromString(entry.body()) && decision.key() == entry.key() &&
-                       decision.update_id() == record.key().id() && before < entry.key() &&
-                       Stamp::FromProto(entry.stamp()).ok();
-    if (!sound) {
-      return Corrupt(record, absl::StrCat("decision \"", entry.key(), "\" is not sound"));
-    }
-    before = entry.key();
-  }
-  if (record.decisions().empty()) return Corrupt(record, "a policy without decisions");
+  RETURN_IF_ERROR(CheckDecisions(key.id, record.decisions()));
   if (PolicyDigest(record.decisions()).view() != record.digest()) {
-    return Corrupt(record, "the digest is not that of the decisions");
+    return Corrupt(key, "the digest is not that of the decisions");
   }
   *checked.header.mutable_decisions() = record.decisions();
   return absl::OkStatus();
 }
 
-absl::Status CheckPresent(v1::RecordKind kind, CheckedRecord& checked) {
-  if (kind == v1::RECORD_KIND_POLICY) return CheckPolicy(checked);
+absl::Status CheckPresent(const RecordKey& key, CheckedRecord& checked) {
+  if (key.kind == v1::RECORD_KIND_POLICY) return CheckPolicy(key, checked);
   ASSIGN_OR_RETURN(const std::string bytes, Unpack(checked.record));
   if (bytes.size() != checked.record.payload_bytes()) {
-    return Corrupt(checked.record, "the payload is not of the declared size");
+    return Corrupt(key, "the payload is not of the declared size");
   }
-  if (PayloadDigest(kind, bytes).view() != checked.record.digest()) {
-    return Corrupt(checked.record, "the payload does not match the digest");
+  if (PayloadDigest(key.kind, bytes).view() != checked.record.digest()) {
+    return Corrupt(key, "the payload does not match the digest");
   }
-  switch (kind) {
-    case v1::RECORD_KIND_CATEGORY:
-      return CheckPayload(bytes, &v1::Category::category_id, checked);
-    case v1::RECORD_KIND_REVISION:
-      return CheckRevision(bytes, checked);
-    case v1::RECORD_KIND_EXPIRY:
-      return CheckPayload(bytes, &v1::Expiry::update_id, checked);
-    case v1::RECORD_KIND_TARGET_GROUP:
-      return CheckPayload(bytes, &v1::TargetGroup::group_id, checked);
-    default:
-      return MakeError(v1::REASON_ITEM_TOO_NEW, absl::StrCat("record kind ", kind));
-  }
+  return CheckPayload(key, checked.shard, bytes, checked.header);
 }
 
 }  // namespace
@@ -283,7 +282,7 @@ absl::StatusOr<CheckedRecord> CheckRecord(v1::Record record, const v1::ShardDefi
                         shard.kept_by() == checked.record.key().kept_by();
   if (!in_shard) return Corrupt(checked.record, "does not fit its shard's definition");
   if (checked.record.state() == v1::RECORD_STATE_PRESENT) {
-    RETURN_IF_ERROR(CheckPresent(key->kind, checked));
+    RETURN_IF_ERROR(CheckPresent(*key, checked));
   } else if (checked.record.state() != v1::RECORD_STATE_TOMBSTONE) {
     return MakeError(v1::REASON_ITEM_TOO_NEW, absl::StrCat("state ", checked.record.state()));
   } else {
@@ -292,6 +291,60 @@ absl::StatusOr<CheckedRecord> CheckRecord(v1::Record record, const v1::ShardDefi
   }
   CopyClearFields(checked.record, checked.header);
   return checked;
+}
+
+absl::StatusOr<absl::string_view> UnpackBody(v1::Codec codec, uint32_t payload_bytes,
+                                             absl::string_view body, std::string& buffer) {
+  if (payload_bytes > kPayloadBytesMax) {
+    return Corrupt(absl::StrCat("declares a payload of ", payload_bytes, " bytes; the limit is ",
+                                kPayloadBytesMax));
+  }
+  if (codec == v1::CODEC_UNSPECIFIED) return body;
+  if (codec != v1::CODEC_ZSTD) {
+    return MakeError(v1::REASON_ITEM_TOO_NEW, absl::StrCat("codec ", codec));
+  }
+  ++decompressed_count;
+  buffer.resize(payload_bytes);
+  const size_t size = ZSTD_decompressDCtx(DecompressionContext(), buffer.data(), buffer.size(),
+                                          body.data(), body.size());
+  if (ZSTD_isError(size) || size != payload_bytes) {
+    return Corrupt("the body does not decompress to its declared size");
+  }
+  return absl::string_view(buffer);
+}
+
+absl::Status CheckPayload(const RecordKey& key, const v1::ShardDefinition& shard,
+                          absl::string_view payload, stored::v1::RecordHeader& header) {
+  switch (key.kind) {
+    case v1::RECORD_KIND_CATEGORY:
+      return CheckPayloadAs(key, payload, &v1::Category::category_id, header);
+    case v1::RECORD_KIND_REVISION:
+      return CheckRevision(key, shard, payload, header);
+    case v1::RECORD_KIND_EXPIRY:
+      return CheckPayloadAs(key, payload, &v1::Expiry::update_id, header);
+    case v1::RECORD_KIND_TARGET_GROUP:
+      return CheckPayloadAs(key, payload, &v1::TargetGroup::group_id, header);
+    default:
+      return MakeError(v1::REASON_ITEM_TOO_NEW, absl::StrCat("record kind ", key.kind));
+  }
+}
+
+absl::Status CheckDecisions(
+    const Uuid& update_id, const google::protobuf::RepeatedPtrField<v1::DecisionEntry>& decisions) {
+  const RecordKey key = {v1::RECORD_KIND_POLICY, update_id, 0, {}};
+  absl::string_view before;
+  for (const v1::DecisionEntry& entry : decisions) {
+    v1::Decision decision;
+    const bool sound = Digest::Of(entry.body()).view() == entry.digest() &&
+                       decision.ParseFromString(entry.body()) && decision.key() == entry.key() &&
+                       decision.update_id() == update_id.view() && before < entry.key() &&
+                       Stamp::FromProto(entry.stamp()).ok();
+    if (!sound) {
+      return Corrupt(key, absl::StrCat("decision \"", entry.key(), "\" is not sound"));
+    }
+    before = entry.key();
+  }
+  return decisions.empty() ? Corrupt(key, "a policy without decisions") : absl::OkStatus();
 }
 
 absl::StatusOr<v1::Revision> UnpackRevision(const v1::Record& record) {

@@ -61,6 +61,24 @@ absl::StatusOr<CheckedRecord> PackPolicy(const Uuid& update_id,
 //   UNIMPLEMENTED ITEM_TOO_NEW       a kind or codec that this release does not know.
 absl::StatusOr<CheckedRecord> CheckRecord(v1::Record record, const v1::ShardDefinition& shard);
 
+// The payload of a body, of the declared size and no more; in `buffer`, unless the body is not
+// packed.
+//
+// Errors:
+//   DATA_LOSS ITEM_CORRUPT      it does not unpack to that size, or that is more than 1 MiB.
+//   UNIMPLEMENTED ITEM_TOO_NEW  an unknown codec.
+absl::StatusOr<absl::string_view> UnpackBody(v1::Codec codec, uint32_t payload_bytes,
+                                             absl::string_view body, std::string& buffer);
+
+// Checks the payload of a present record other than a policy against the record's key and shard,
+// and fills the columns of an empty `header`. Errors: those of CheckRecord.
+absl::Status CheckPayload(const RecordKey& key, const v1::ShardDefinition& shard,
+                          absl::string_view payload, stored::v1::RecordHeader& header);
+
+// Checks the decisions of a policy about `update_id`. Errors: those of CheckRecord.
+absl::Status CheckDecisions(const Uuid& update_id,
+                            const google::protobuf::RepeatedPtrField<v1::DecisionEntry>& decisions);
+
 // The shard of a revision, by its payload.
 v1::ShardDefinition ShardOfRevision(const v1::Revision& revision);
 // The shard that everybody takes, in `stream`.

@@ -8,7 +8,6 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "common/digest.h"
 #include "common/status.h"
 #include "common/uuid.h"
@@ -91,6 +90,24 @@ absl::Status CheckRevisionFields(const v1::Revision& revision) {
   return CheckFiles(revision);
 }
 
+void FillDependencies(const v1::Revision& revision, stored::v1::RecordHeader& header) {
+  if (revision.bundled().empty() && revision.prerequisites().empty()) return;
+  std::set<absl::string_view> ids(revision.bundled().begin(), revision.bundled().end());
+  for (const v1::AnyOf& any_of : revision.prerequisites()) {
+    ids.insert(any_of.update_ids().begin(), any_of.update_ids().end());
+  }
+  for (const absl::string_view id : ids) header.add_depends_on(id.data(), id.size());
+}
+
+void FillSearchWords(const v1::Revision& revision, std::string& words) {
+  for (const std::string& cve : revision.cves()) absl::StrAppend(&words, cve, " ");
+  for (const std::string& article : revision.kb_articles()) {
+    absl::StrAppend(&words, "kb", article, " ");
+  }
+  absl::StrAppend(&words, revision.debian().source_package());
+  absl::AsciiStrToLower(&words);
+}
+
 const std::string& DefaultTitle(const v1::Revision& revision) {
   for (const v1::LocalizedText& text : revision.texts()) {
     if (text.language() == "en") return text.title();
@@ -123,15 +140,8 @@ absl::Status FillColumns(const v1::Revision& revision, stored::v1::RecordHeader&
     reference.set_size_bytes(file.size_bytes());
     *reference.mutable_languages() = file.languages();
   }
-  std::set<std::string> depends_on(revision.bundled().begin(), revision.bundled().end());
-  for (const v1::AnyOf& any_of : revision.prerequisites()) {
-    depends_on.insert(any_of.update_ids().begin(), any_of.update_ids().end());
-  }
-  header.mutable_depends_on()->Add(depends_on.begin(), depends_on.end());
-  std::vector<std::string> words(revision.cves().begin(), revision.cves().end());
-  for (const std::string& article : revision.kb_articles()) words.push_back("kb" + article);
-  words.push_back(revision.debian().source_package());
-  header.set_search_words(absl::AsciiStrToLower(absl::StrJoin(words, " ")));
+  FillDependencies(revision, header);
+  FillSearchWords(revision, *header.mutable_search_words());
   return absl::OkStatus();
 }
 

@@ -97,6 +97,12 @@ absl::StatusOr<RecordKey> RecordKey::Decode(absl::string_view bytes) {
   return key;
 }
 
+size_t RecordKey::EncodedSize(uint8_t first_byte) {
+  const bool revision = (first_byte & ~kKeptBit) == v1::RECORD_KIND_REVISION;
+  const bool kept = (first_byte & kKeptBit) != 0;
+  return 1 + Uuid::kSizeBytes + (revision ? kRevisionBytes : 0) + (kept ? Uuid::kSizeBytes : 0);
+}
+
 std::string RecordKey::ToString() const {
   std::string text = absl::StrCat(NounOf(kind), " ", id.ToString());
   if (revision != 0) absl::StrAppend(&text, " revision ", revision);

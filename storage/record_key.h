@@ -6,6 +6,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -29,6 +30,8 @@ struct RecordKey {
 
   // Errors: INVALID_ARGUMENT the bytes or message are no key.
   static absl::StatusOr<RecordKey> Decode(absl::string_view bytes);
+  // The size of the encoded key that begins with `first_byte`.
+  static size_t EncodedSize(uint8_t first_byte);
   static absl::StatusOr<RecordKey> FromProto(const v1::RecordKey& key);
 
   friend auto operator<=>(const RecordKey&, const RecordKey&) = default;

@@ -13,6 +13,7 @@
 #include "rocksdb/options.h"
 #include "rocksdb/table.h"
 #include "rocksdb/write_batch.h"
+#include "storage/rocks_ingest.h"
 #include "storage/rocks_status.h"
 
 namespace sluice {
@@ -160,6 +161,7 @@ absl::StatusOr<std::unique_ptr<RocksOrderedStore>> RocksOrderedStore::OpenDataba
   Handles handles{};
   for (size_t i = 0; i < handles.size(); ++i) handles[i] = opened[i];
   db->DestroyColumnFamilyHandle(opened.back());
+  if (how != How::kRead) RocksIngest::RemoveLeftovers(*db);
   return std::unique_ptr<RocksOrderedStore>(
       new RocksOrderedStore(std::unique_ptr<rocksdb::DB>(db), handles));
 }
@@ -219,18 +221,32 @@ absl::Status RocksOrderedStore::Write(const WriteSet& changes) {
                                       : batch.Delete(handle, change.key);
     RETURN_IF_ERROR(FromRocks(added, "collecting a write"));
   }
-  if (failed_) {
-    return MakeError(v1::REASON_STORE_WRITE_FAILED,
-                     "a write failed before, and none was tried since");
-  }
+  RETURN_IF_ERROR(CheckUsable());
   rocksdb::WriteOptions options;
   options.sync = true;
   const rocksdb::Status written = db_->Write(options, &batch);
-  if (written.ok()) return absl::OkStatus();
-  // RocksDB would write on to the log in which a write failed, and abort, also after it has resumed
-  // (facebook/rocksdb issues 11643 and 12998). Opened anew, it begins another log.
+  return written.ok() ? absl::OkStatus() : Failed(written, "writing the store");
+}
+
+absl::StatusOr<std::unique_ptr<SortedIngest>> RocksOrderedStore::BeginIngest() {
+  RETURN_IF_ERROR(CheckUsable());
+  return RocksIngest::Begin(*db_, {handles_.begin(), handles_.end()},
+                            [this](const rocksdb::Status& status) {
+                              return Failed(status, "taking rows into the store");
+                            });
+}
+
+absl::Status RocksOrderedStore::CheckUsable() const {
+  if (!failed_) return absl::OkStatus();
+  return MakeError(v1::REASON_STORE_WRITE_FAILED,
+                   "a write failed before, and none was tried since");
+}
+
+// RocksDB would write on to the log in which a write failed, and abort, also after it has resumed
+// (facebook/rocksdb issues 11643 and 12998). Opened anew, it begins another log.
+absl::Status RocksOrderedStore::Failed(const rocksdb::Status& status, absl::string_view what) {
   failed_ = true;
-  return WithReason(FromRocks(written, "writing the store"), v1::REASON_STORE_WRITE_FAILED);
+  return WithReason(FromRocks(status, what), v1::REASON_STORE_WRITE_FAILED);
 }
 
 }  // namespace sluice

@@ -43,6 +43,7 @@ class RocksOrderedStore : public OrderedStore {
   std::shared_ptr<const OrderedView> View() const override;
   // After a failure it writes nothing more until it is opened anew: STORE_WRITE_FAILED.
   absl::Status Write(const WriteSet& changes) override;
+  absl::StatusOr<std::unique_ptr<SortedIngest>> BeginIngest() override;
 
   ~RocksOrderedStore() override;
 
@@ -51,6 +52,9 @@ class RocksOrderedStore : public OrderedStore {
   using Handles = std::array<rocksdb::ColumnFamilyHandle*, kFamilyCount>;
 
   RocksOrderedStore(std::unique_ptr<rocksdb::DB> db, Handles handles);
+  // Nothing is written any more once a write failed; see `Write`.
+  absl::Status CheckUsable() const;
+  absl::Status Failed(const rocksdb::Status& status, absl::string_view what);
   enum class How { kCreate, kOpen, kRead };
   static absl::StatusOr<std::unique_ptr<RocksOrderedStore>> OpenDatabase(
       absl::string_view directory, How how, rocksdb::Env* env = rocksdb::Env::Default());

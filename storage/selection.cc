@@ -123,10 +123,16 @@ absl::StatusOr<Fingerprint> PlacedInShard(const ShardId& id, const Fingerprint& 
 absl::StatusOr<Fingerprint> SelectionFingerprint(const CatalogReader& reader,
                                                  const Selection& selection,
                                                  const Uuid& excluded_keeper) {
-  ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
+  ASSIGN_OR_RETURN(std::vector<ShardInfo> shards, reader.Shards());
+  std::erase_if(shards, [&](const ShardInfo& shard) {
+    return !CountsIn(selection, shard.definition, excluded_keeper);
+  });
+  return FingerprintOfShards(shards);
+}
+
+absl::StatusOr<Fingerprint> FingerprintOfShards(const std::vector<ShardInfo>& shards) {
   Fingerprint total;
   for (const ShardInfo& shard : shards) {
-    if (!CountsIn(selection, shard.definition, excluded_keeper)) continue;
     ASSIGN_OR_RETURN(const Fingerprint placed, PlacedInShard(shard.id, shard.fingerprint));
     total.Add(placed);
   }

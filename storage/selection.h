@@ -56,11 +56,13 @@ absl::StatusOr<Fingerprint> SelectionFingerprint(const CatalogReader& reader,
                                                  const Selection& selection,
                                                  const Uuid& excluded_keeper);
 
-// Whether the records of a shard count in that fingerprint, and what they add to it: their count, and
-// a hash of the shard's id and sum. Nothing when there are none.
+// Whether the records of a shard count in that fingerprint, and what they add to it: their count,
+// and a hash of the shard's id and sum. Nothing when there are none.
 bool CountsIn(const Selection& selection, const v1::ShardDefinition& shard,
               const Uuid& excluded_keeper);
 absl::StatusOr<Fingerprint> PlacedInShard(const ShardId& id, const Fingerprint& fingerprint);
+// The same for shards that are given.
+absl::StatusOr<Fingerprint> FingerprintOfShards(const std::vector<ShardInfo>& shards);
 
 // The names in `subscription` that match no category here, for an operator's eyes: it may be a name
 // that does not exist yet.

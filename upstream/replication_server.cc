@@ -113,6 +113,10 @@ absl::StatusOr<ChangeFeed> ReplicationServer::Changes(const v1::ChangesRequest& 
   return ChangeFeed::Open(catalog_, request);
 }
 
+absl::StatusOr<CatalogLoad> ReplicationServer::Load(const v1::LoadRequest& request) const {
+  return CatalogLoad::Open(catalog_, request, options_.load_pack_bytes);
+}
+
 absl::StatusOr<v1::GetRecordsResponse> ReplicationServer::GetRecords(
     const v1::GetRecordsRequest& request) const {
   if (request.keys_size() > kKeysPerRequestMax) {

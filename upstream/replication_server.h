@@ -10,6 +10,7 @@
 #include "common/sip_hash.h"
 #include "sluice/v1/replication_service.pb.h"
 #include "storage/catalog.h"
+#include "upstream/catalog_load.h"
 #include "upstream/change_feed.h"
 #include "upstream/reconcile_exchange.h"
 
@@ -23,12 +24,14 @@ class ReplicationServer {
     std::function<void()> on_report;
     // For items of comparisons: what nobody can foresee, but in tests.
     std::function<SipKey()> draw_key = SipKey::Random;
+    int64_t load_pack_bytes = CatalogLoad::kPackBytes;
   };
 
   ReplicationServer(Catalog& catalog, Clock& clock, Options options);
 
   absl::StatusOr<v1::HelloResponse> Hello(const v1::HelloRequest& request) const;
   absl::StatusOr<ChangeFeed> Changes(const v1::ChangesRequest& request) const;
+  absl::StatusOr<CatalogLoad> Load(const v1::LoadRequest& request) const;
   absl::StatusOr<v1::GetRecordsResponse> GetRecords(const v1::GetRecordsRequest& request) const;
   ReconcileExchange Reconcile() const { return ReconcileExchange(catalog_, options_.draw_key); }
   absl::StatusOr<v1::ReportResponse> Report(const v1::ReportRequest& request);

@@ -43,6 +43,21 @@ class ChangesSource : public MessageSource {
   int64_t watch_ = 0;
 };
 
+// A catalog as a stream: it never waits for anything but its reader.
+class LoadSource : public MessageSource {
+ public:
+  explicit LoadSource(CatalogLoad load) : load_(std::move(load)) {}
+
+  Pull Next() override {
+    CatalogLoad::Step step = load_.Next();
+    if (step.kind == CatalogLoad::Step::Kind::kMessage) return Pull::Message(step.message);
+    return Pull::End(std::move(step.status));
+  }
+
+ private:
+  CatalogLoad load_;
+};
+
 class ReconcileConversation : public Conversation<v1::ReconcileRequest, v1::ReconcileResponse> {
  public:
   explicit ReconcileConversation(ReconcileExchange exchange) : exchange_(exchange) {}
@@ -129,6 +144,14 @@ void AddReplicationMethods(ReplicationServer& server, Router& router) {
         RETURN_IF_ERROR(CheckCaller(context, request.node_id()));
         ASSIGN_OR_RETURN(ChangeFeed feed, server.Changes(request));
         return std::make_unique<ChangesSource>(server.catalog(), std::move(feed));
+      });
+  router.ServerStream<v1::LoadRequest>(
+      "sluice.v1.ReplicationService/Load",
+      [&server](const CallContext& context,
+                const v1::LoadRequest& request) -> absl::StatusOr<std::unique_ptr<MessageSource>> {
+        RETURN_IF_ERROR(CheckCaller(context, request.node_id()));
+        ASSIGN_OR_RETURN(CatalogLoad load, server.Load(request));
+        return std::make_unique<LoadSource>(std::move(load));
       });
   router.Unary<v1::GetRecordsRequest, v1::GetRecordsResponse>(
       "sluice.v1.ReplicationService/GetRecords",

@@ -10,6 +10,8 @@
 namespace sluice {
 namespace {
 
+// A few records a pack.
+constexpr int64_t kLoadPackBytes = 1000;
 constexpr int kRoundsMax = 10'000;
 // Ids of sessions sort by time.
 constexpr absl::Duration kTick = absl::Milliseconds(2);
@@ -46,6 +48,7 @@ void EngineBench::Restart() {
   engine_.reset();
   pending_.clear();
   feed_.reset();
+  load_.reset();
   exchange_.reset();
   timer_ = absl::InfiniteFuture();
   absl::StatusOr<std::unique_ptr<Catalog>> catalog = Catalog::Open(store_, anchor_);
@@ -82,7 +85,7 @@ void EngineBench::Answer() {
       const EngineEvent event = events_.front();
       events_.pop_front();
       Take(event);
-    } else if (!PumpChanges()) {
+    } else if (!PumpLoad() && !PumpChanges()) {
       return;
     }
   }
@@ -101,9 +104,13 @@ void EngineBench::Advance(absl::Duration step) {
 void EngineBench::MoveTo(TestCatalog& other) {
   upstream_ = &other;
   server_ = std::make_unique<ReplicationServer>(
-      *other, clock_, ReplicationServer::Options{.node_name = "hq", .draw_key = [this] {
-                                                   return SipKey{random_(), random_()};
-                                                 }});
+      *other, clock_,
+      ReplicationServer::Options{.node_name = "hq",
+                                 .draw_key =
+                                     [this] {
+                                       return SipKey{random_(), random_()};
+                                     },
+                                 .load_pack_bytes = kLoadPackBytes});
   if (feed_.has_value()) CutChanges();
 }
 
@@ -121,11 +128,11 @@ void EngineBench::Subscribe(const v1::Subscription& subscription) {
 }
 
 void EngineBench::Carry(const EngineAction& action) {
-  const bool local = std::holds_alternative<SetTimer>(action) ||
-                     std::holds_alternative<SessionChanged>(action) ||
-                     std::holds_alternative<ContentChanged>(action) ||
-                     std::holds_alternative<CloseChanges>(action) ||
-                     std::holds_alternative<CloseReconcile>(action);
+  const bool local =
+      std::holds_alternative<SetTimer>(action) || std::holds_alternative<SessionChanged>(action) ||
+      std::holds_alternative<ContentChanged>(action) ||
+      std::holds_alternative<CloseChanges>(action) || std::holds_alternative<CloseLoad>(action) ||
+      std::holds_alternative<CloseReconcile>(action);
   if (!local) ++calls_;
   if (intercept(action)) return;
   if (const auto* const timer = std::get_if<SetTimer>(&action)) {
@@ -139,6 +146,14 @@ void EngineBench::Carry(const EngineAction& action) {
     feed_call_ = open->call;
   } else if (const auto* const close = std::get_if<CloseChanges>(&action)) {
     if (close->call == feed_call_) feed_.reset();
+  } else if (const auto* const open_load = std::get_if<OpenLoad>(&action)) {
+    if (!upstream_loads) {
+      return Take(LoadEnded{open_load->call, absl::UnimplementedError("no such method")});
+    }
+    load_ = server_->Load(open_load->request).value();
+    load_call_ = open_load->call;
+  } else if (const auto* const close_load = std::get_if<CloseLoad>(&action)) {
+    if (close_load->call == load_call_) load_.reset();
   } else if (const auto* const compare = std::get_if<OpenReconcile>(&action)) {
     exchange_ = server_->Reconcile();
     Serve(compare->call, compare->request);
@@ -166,6 +181,19 @@ void EngineBench::Serve(CallNumber call, const v1::ReconcileRequest& request) {
     alter_reconcile(response);
     Take(ReconcileReceived{call, response});
   }
+}
+
+bool EngineBench::PumpLoad() {
+  if (!load_.has_value()) return false;
+  CatalogLoad::Step step = load_->Next();
+  if (step.kind == CatalogLoad::Step::Kind::kEnd) {
+    load_.reset();
+    Take(LoadEnded{load_call_, step.status});
+    return true;
+  }
+  alter_load(step.message);
+  Take(LoadReceived{load_call_, std::move(step.message)});
+  return true;
 }
 
 bool EngineBench::PumpChanges() {

@@ -95,7 +95,11 @@ class EngineBench {
   std::function<void(v1::ReconcileResponse&)> alter_reconcile = [](v1::ReconcileResponse&) {};
   std::function<void(v1::GetRecordsResponse&)> alter_records = [](v1::GetRecordsResponse&) {};
 
+  std::function<void(v1::LoadResponse&)> alter_load = [](v1::LoadResponse&) {};
+
   std::set<Digest> files;  // Present here.
+  // The upstream is of a build that knows loads; else what is asked for one by one is asked for so.
+  bool upstream_loads = false;
 
  private:
   void Take(EngineEvent event);
@@ -103,6 +107,7 @@ class EngineBench {
   void Carry(const EngineAction& action);
   void Serve(CallNumber call, const v1::ReconcileRequest& request);
   bool PumpChanges();
+  bool PumpLoad();
 
   const SyncEngineOptions options_;
   mutable ManualClock clock_;
@@ -122,6 +127,8 @@ class EngineBench {
   std::vector<EngineAction> done_;
   std::optional<ChangeFeed> feed_;
   CallNumber feed_call_ = 0;
+  std::optional<CatalogLoad> load_;
+  CallNumber load_call_ = 0;
   std::optional<ReconcileExchange> exchange_;
   absl::Time timer_ = absl::InfiniteFuture();
   int64_t calls_ = 0;

@@ -6,6 +6,12 @@
 #include "gtest/gtest.h"
 
 namespace sluice {
+namespace {
+
+// Several packs a catalog, of a few records each.
+constexpr int64_t kLoadPackBytes = 1000;
+
+}  // namespace
 
 SimNode::SimNode(std::string name, SimNode* upstream, Clock& clock, std::mt19937_64& random,
                  std::function<void(SimNode&, const EngineAction&)> act)
@@ -37,7 +43,8 @@ void SimNode::Start() {
                                  .draw_key =
                                      [this] {
                                        return SipKey{random_(), random_()};
-                                     }});
+                                     },
+                                 .load_pack_bytes = kLoadPackBytes});
   content_server_ = std::make_unique<ContentServer>(content_, *this, clock_);
   answers_.clear();
   wanted_below_.clear();

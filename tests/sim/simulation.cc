@@ -216,6 +216,24 @@ struct Simulation::Actor {
     });
   }
   void operator()(const CloseChanges& close) const { Close(close.call); }
+  void operator()(const OpenLoad& open) const {
+    const std::shared_ptr<Link> link = sim.MakeLink(node, open.call);
+    sim.At(sim.clock_.Now() + sim.Delay(), [sim = &sim, link, open] {
+      if (!link->upstream->up()) {
+        return sim->Deliver(link, LoadEnded{open.call, absl::UnavailableError("down")});
+      }
+      // Now and then the upstream is an older build.
+      if (sim->Chance() < 0.1) {
+        return sim->Deliver(link, LoadEnded{open.call, absl::UnimplementedError("no such method")});
+      }
+      link->upstream_incarnation = link->upstream->incarnation_;
+      absl::StatusOr<CatalogLoad> load = link->upstream->server_->Load(open.request);
+      if (!load.ok()) return sim->Deliver(link, LoadEnded{open.call, load.status()});
+      link->load = *std::move(load);
+      sim->feeds_[link->upstream->name_].push_back(link);
+    });
+  }
+  void operator()(const CloseLoad& close) const { Close(close.call); }
   void operator()(const OpenReconcile& open) const {
     const std::shared_ptr<Link> link = sim.MakeLink(node, open.call);
     sim.feeds_[node.upstream_->name_].push_back(link);
@@ -301,11 +319,35 @@ void Simulation::PumpChanges(const std::shared_ptr<Link>& link) {
   }
 }
 
+// Lets every open load say its next pack, cuts some, and alters some.
+void Simulation::PumpLoad(const std::shared_ptr<Link>& link) {
+  if (!link->load.has_value() || link->closed) return;
+  const bool gone =
+      !link->upstream->up() || link->upstream->incarnation_ != link->upstream_incarnation;
+  if (gone || (faulty_ && Chance() < 0.05)) {
+    link->load.reset();
+    return Deliver(link, LoadEnded{link->call, absl::UnavailableError("cut")});
+  }
+  CatalogLoad::Step step = link->load->Next();
+  if (step.kind == CatalogLoad::Step::Kind::kEnd) {
+    link->load.reset();
+    return Deliver(link, LoadEnded{link->call, step.status});
+  }
+  if (faulty_ && step.message.has_pack() && Chance() < 0.02) {
+    step.message.mutable_pack()->set_count(step.message.pack().count() + 1);
+  }
+  Deliver(link, LoadReceived{link->call, std::move(step.message)});
+  At(clock_.Now() + Delay(), [] {});  // So that somebody asks for the next one.
+}
+
 void Simulation::PollWaiting() {
   for (auto& [upstream, links] : feeds_) {
     std::erase_if(links, [this](const auto& link) { return !Alive(*link); });
     const std::vector<std::shared_ptr<Link>> open = links;
-    for (const auto& link : open) PumpChanges(link);
+    for (const auto& link : open) {
+      PumpChanges(link);
+      PumpLoad(link);
+    }
   }
   std::vector<Waiting> still;
   for (Waiting& waiting : std::exchange(waiting_, {})) {

@@ -50,6 +50,7 @@ class Simulation {
     bool closed = false;
     absl::Time last_delivery;
     std::optional<ChangeFeed> feed;
+    std::optional<CatalogLoad> load;
     std::optional<ReconcileExchange> exchange;
   };
   struct Waiting {
@@ -75,6 +76,7 @@ class Simulation {
   void CallUpstream(SimNode& node, CallNumber call, std::function<EngineEvent(SimNode&)> answer,
                     std::function<EngineEvent(absl::Status)> failure);
   void PumpChanges(const std::shared_ptr<Link>& link);
+  void PumpLoad(const std::shared_ptr<Link>& link);
   void Fetch(SimNode& node, const ContentInfo& file);
   void PollWaiting();
 

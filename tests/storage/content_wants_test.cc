@@ -20,6 +20,9 @@ class CountedStore : public OrderedStore {
     return std::make_shared<CountedView>(store_.View(), *reads_);
   }
   absl::Status Write(const WriteSet& changes) override { return store_.Write(changes); }
+  absl::StatusOr<std::unique_ptr<SortedIngest>> BeginIngest() override {
+    return store_.BeginIngest();
+  }
   int reads() const { return *reads_; }
 
  private:

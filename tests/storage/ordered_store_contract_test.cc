@@ -1,5 +1,6 @@
 // The contract of an ordered store, for every medium.
 #include <filesystem>
+#include <fstream>
 #include <functional>
 #include <memory>
 
@@ -102,6 +103,48 @@ TEST_P(OrderedStoreContract, ShowsChangesLaidOverAView) {
   EXPECT_THAT(Keys(*store_->View(), "", ""), ElementsAre("a", "bb", "c", "d"));
 }
 
+TEST_P(OrderedStoreContract, TakesSortedRowsOfSeveralFamiliesInTogether) {
+  Put("a", "old");
+  Put("state", "old", Family::kState);
+  const auto before = store_->View();
+  auto ingest = store_->BeginIngest();
+  ASSERT_TRUE(ingest.ok()) << ingest.status();
+  ASSERT_TRUE((*ingest)->Put(Family::kRecords, "a", "new").ok());
+  ASSERT_TRUE((*ingest)->Put(Family::kRecords, "b", "new").ok());
+  ASSERT_TRUE((*ingest)->Put(Family::kLog, "c", "new").ok());
+  ASSERT_TRUE((*ingest)->Put(Family::kState, "state", "new").ok());
+  EXPECT_EQ(*store_->View()->Get(Family::kRecords, "a"), "old");
+  ASSERT_TRUE((*ingest)->Commit().ok());
+  ingest->reset();
+
+  const auto after = store_->View();
+  EXPECT_THAT(Keys(*after, "", ""), ElementsAre("a", "b"));
+  EXPECT_EQ(*after->Get(Family::kRecords, "a"), "new");
+  EXPECT_EQ(*after->Get(Family::kLog, "c"), "new");
+  EXPECT_EQ(*after->Get(Family::kState, "state"), "new");
+  EXPECT_THAT(Keys(*before, "", ""), ElementsAre("a"));
+  EXPECT_EQ(*before->Get(Family::kRecords, "a"), "old");
+  EXPECT_TRUE(absl::IsNotFound(before->Get(Family::kLog, "c").status()));
+  // What is written later is newer.
+  Put("a", "newest");
+  EXPECT_EQ(*store_->View()->Get(Family::kRecords, "a"), "newest");
+}
+
+TEST_P(OrderedStoreContract, LeavesNothingOfAnIngestThatIsGivenUp) {
+  {
+    auto ingest = store_->BeginIngest();
+    ASSERT_TRUE(ingest.ok()) << ingest.status();
+    ASSERT_TRUE((*ingest)->Put(Family::kRecords, "a", "never").ok());
+    EXPECT_TRUE(absl::IsInvalidArgument((*ingest)->Put(Family::kRecords, "a", "twice")));
+  }
+  EXPECT_THAT(Keys(*store_->View(), "", ""), IsEmpty());
+  auto again = store_->BeginIngest();
+  ASSERT_TRUE(again.ok()) << again.status();
+  ASSERT_TRUE((*again)->Put(Family::kRecords, "b", "").ok());
+  ASSERT_TRUE((*again)->Commit().ok());
+  EXPECT_THAT(Keys(*store_->View(), "", ""), ElementsAre("b"));
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Media, OrderedStoreContract,
     ::testing::Values(
@@ -121,6 +164,38 @@ TEST(RocksOrderedStoreTest, NamesWhatIsWrongWithTheDirectory) {
   const auto store = RocksOrderedStore::Create(path);
   ASSERT_TRUE(store.ok()) << store.status();
   EXPECT_EQ(RocksOrderedStore::Open(path).status().code(), absl::StatusCode::kFailedPrecondition);
+}
+
+TEST(RocksOrderedStoreTest, RemovesWhatABrokenOffIngestLeft) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/db";
+  ASSERT_TRUE(RocksOrderedStore::Create(path).ok());
+  ASSERT_TRUE(std::filesystem::create_directory(path + "/ingest"));
+  std::ofstream(path + "/ingest/1.sst") << "half of a table";
+  const auto store = RocksOrderedStore::Open(path);
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_FALSE(std::filesystem::exists(path + "/ingest"));
+}
+
+TEST(RocksOrderedStoreTest, HasWhatWasIngestedWhenItIsOpenedAgain) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/db";
+  {
+    const auto store = RocksOrderedStore::Create(path);
+    ASSERT_TRUE(store.ok()) << store.status();
+    WriteSet first;
+    first.Put(Family::kState, "state", "old");
+    ASSERT_TRUE((*store)->Write(first).ok());
+    auto ingest = (*store)->BeginIngest();
+    ASSERT_TRUE(ingest.ok()) << ingest.status();
+    ASSERT_TRUE((*ingest)->Put(Family::kState, "state", "new").ok());
+    ASSERT_TRUE((*ingest)->Put(Family::kRecords, "a", "value").ok());
+    ASSERT_TRUE((*ingest)->Commit().ok());
+  }
+  const auto store = RocksOrderedStore::Open(path);
+  ASSERT_TRUE(store.ok()) << store.status();
+  EXPECT_EQ(*(*store)->View()->Get(Family::kState, "state"), "new");
+  EXPECT_EQ(*(*store)->View()->Get(Family::kRecords, "a"), "value");
 }
 
 }  // namespace
