@@ -1,7 +1,6 @@
 #include "upstream/tree_service.h"
 
 #include <algorithm>
-#include <map>
 #include <utility>
 
 #include "absl/strings/numbers.h"
@@ -10,56 +9,12 @@
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
 #include "upstream/page.h"
+#include "upstream/tree_walk.h"
 
 namespace sluice {
 namespace {
 
 constexpr int kNodesMax = 10'000;
-constexpr int kDepthMax = 64;
-
-std::string IdText(absl::string_view bytes) {
-  const absl::StatusOr<Uuid> id = Uuid::FromBytes(bytes);
-  return id.ok() ? id->ToString() : "";
-}
-
-// How far `node` is behind `upstream`; -1 when its cursor is of another history.
-int64_t LagBehind(const v1::NodeStatus& node, const v1::NodeStatus& upstream) {
-  const v1::Cursor& cursor = node.cursor();
-  const bool same = cursor.upstream_id() == upstream.node_id() &&
-                    cursor.epoch().epoch_id() == upstream.epoch().epoch_id();
-  if (!same) return -1;
-  return std::max<int64_t>(
-      0, static_cast<int64_t>(upstream.head_seq()) - static_cast<int64_t>(cursor.seq()));
-}
-
-// Puts a node and those below it behind each other, parents before children.
-class TreeWalk {
- public:
-  explicit TreeWalk(std::vector<v1::TreeNode> nodes) {
-    for (v1::TreeNode& node : nodes) {
-      by_parent_[node.status().upstream_id()].push_back(std::move(node));
-    }
-  }
-
-  void Visit(v1::TreeNode node, int depth, std::vector<v1::TreeNode>& out) {
-    node.set_depth(depth);
-    node.set_node_id(IdText(node.status().node_id()));
-    node.set_upstream_id(IdText(node.status().upstream_id()));
-    const v1::NodeStatus status = node.status();
-    out.push_back(std::move(node));
-    if (depth == kDepthMax) return;
-    // Taken out, so that nodes that report a circle are visited once.
-    auto children = by_parent_.extract(status.node_id());
-    if (children.empty()) return;
-    for (v1::TreeNode& child : children.mapped()) {
-      child.set_lag(LagBehind(child.status(), status));
-      Visit(std::move(child), depth + 1, out);
-    }
-  }
-
- private:
-  std::map<std::string, std::vector<v1::TreeNode>> by_parent_;
-};
 
 }  // namespace
 
@@ -103,8 +58,7 @@ absl::StatusOr<v1::ListNodesResponse> TreeService::ListNodes(
   std::vector<v1::TreeNode> below;
   for (auto& [key, node] : rows) below.push_back(std::move(node));
   ASSIGN_OR_RETURN(v1::TreeNode self, Self());
-  std::vector<v1::TreeNode> nodes;
-  TreeWalk(std::move(below)).Visit(std::move(self), 0, nodes);
+  std::vector<v1::TreeNode> nodes = WalkTree(std::move(self), std::move(below));
 
   v1::ListNodesResponse response;
   const size_t end = std::min(begin + static_cast<size_t>(page.size), nodes.size());
@@ -116,8 +70,8 @@ absl::StatusOr<v1::ListNodesResponse> TreeService::ListNodes(
 absl::StatusOr<v1::GetNodeResponse> TreeService::GetNode() const {
   v1::GetNodeResponse response;
   ASSIGN_OR_RETURN(*response.mutable_node(), Self());
-  response.mutable_node()->set_node_id(IdText(response.node().status().node_id()));
-  response.mutable_node()->set_upstream_id(IdText(response.node().status().upstream_id()));
+  response.mutable_node()->set_node_id(NodeIdText(response.node().status().node_id()));
+  response.mutable_node()->set_upstream_id(NodeIdText(response.node().status().upstream_id()));
   response.set_upstream_target(options_.upstream_target);
   response.mutable_listeners()->Add(options_.listeners.begin(), options_.listeners.end());
   return response;
