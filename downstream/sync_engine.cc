@@ -7,6 +7,7 @@
 #include "common/errors.h"
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
+#include "storage/own_acknowledgements.h"
 
 namespace sluice {
 namespace {
@@ -26,7 +27,8 @@ SyncEngine::SyncEngine(SyncEngineOptions options, Catalog& catalog,
       random_(random),
       sessions_(catalog, options_.peer),
       applier_(catalog, sessions_),
-      wants_(catalog, std::move(present), options_.parallel_transfers) {}
+      wants_(catalog, std::move(present), options_.parallel_transfers),
+      outbox_(catalog) {}
 
 std::vector<EngineAction> SyncEngine::Handle(EngineEvent event, absl::Time now) {
   now_ = now;
@@ -34,6 +36,7 @@ std::vector<EngineAction> SyncEngine::Handle(EngineEvent event, absl::Time now) 
   std::visit([this](const auto& happened) { On(happened); }, event);
   PumpContent();
   EndIfSettled();
+  PumpAcknowledgements();
   PumpReport();
   SetNextTimer();
   return std::exchange(actions_, {});
@@ -261,10 +264,26 @@ void SyncEngine::On(const ReportDue&) { report_due_ = true; }
 void SyncEngine::On(const ReportAnswered& event) {
   if (event.call != report_call_) return;
   report_call_ = 0;
+  if (event.status.ok() && Check(outbox_.Delivered())) report_due_ |= outbox_.more();
   if (!IsRetryable(event.status)) return;
   // Nothing else may change here for a long time, and the upstream would go on showing old counts.
   report_due_ = true;
   report_not_before_ = now_ + kReportRetry;
+}
+
+// Says how far decided updates have come; not for every file anew.
+void SyncEngine::PumpAcknowledgements() {
+  if (!selection_.has_value() || !wants_.touched() || now_ < acknowledge_not_before_) return;
+  acknowledge_not_before_ = now_ + kReportSpacing;
+  TouchedUpdates touched = wants_.TakeTouched();
+  const absl::StatusOr<bool> news = AcknowledgeTouched(
+      catalog_, touched, *selection_,
+      [this](const ContentInfo& file) {
+        return wants_.StateOf(file.digest) == v1::CONTENT_STATE_READY;
+      },
+      now_);
+  if (!news.ok()) wants_.PutBack(std::move(touched));
+  if (Check(news.status())) report_due_ |= *news;
 }
 
 // Nothing is reported to an upstream that could not be reached lately.
@@ -274,9 +293,10 @@ bool SyncEngine::CanReport() const {
 
 void SyncEngine::PumpReport() {
   if (!CanReport() || now_ < report_not_before_) return;
-  const absl::StatusOr<v1::ReportRequest> report =
-      MakeReport(catalog_.Read(), options_.node, wants_, now_);
-  if (!report.ok()) return;
+  const CatalogReader reader = catalog_.Read();
+  absl::StatusOr<v1::ReportRequest> report = MakeReport(reader, options_.node, wants_, now_);
+  const absl::StatusOr<v1::HelloResponse> above = ReadUpstreamHello(reader);
+  if (!report.ok() || !above.ok() || !outbox_.Fill(reader, *above, *report).ok()) return;
   report_due_ = false;
   report_not_before_ = now_ + kReportSpacing;
   report_call_ = NextCall();
@@ -285,6 +305,7 @@ void SyncEngine::PumpReport() {
 
 void SyncEngine::SetNextTimer() {
   absl::Time next = std::min(next_sync_, wants_.next_due());
+  if (wants_.touched()) next = std::min(next, acknowledge_not_before_);
   if (CanReport()) next = std::min(next, report_not_before_);
   if (next == timer_) return;
   timer_ = next;

@@ -20,6 +20,7 @@
 #include "downstream/node_report.h"
 #include "downstream/reconciler.h"
 #include "downstream/record_applier.h"
+#include "storage/acknowledgement_outbox.h"
 #include "storage/catalog.h"
 #include "storage/content_wants.h"
 #include "storage/selection.h"
@@ -96,7 +97,7 @@ class SyncEngine {
   void TakeReconcileStep(absl::StatusOr<Reconciler::Step> step);
   void FinishReconcile();
   void OnBatch(const v1::ChangeBatch& batch);
-  bool MoveTo(uint64_t seq);
+  bool MoveTo(const v1::Mark& mark, bool verified);
   void OnMark(const v1::Mark& mark);
   void OnSelectionChanged(const v1::SelectionChanged& changed);
   void CloseCalls();
@@ -104,6 +105,7 @@ class SyncEngine {
 
   // Content and reports.
   void PumpContent();
+  void PumpAcknowledgements();
   void PumpReport();
   void RememberContent(const v1::ContentAnswer& answer);
   void SetNextTimer();
@@ -120,6 +122,7 @@ class SyncEngine {
   SessionLog sessions_;
   RecordApplier applier_;
   ContentWants wants_;
+  AcknowledgementOutbox outbox_;
 
   State state_ = State::kIdle;
   absl::Time now_;
@@ -139,12 +142,14 @@ class SyncEngine {
   int greetings_ = 0;          // In this session.
   bool compared_ = false;      // This session has compared already.
   uint64_t compared_seq_ = 0;  // The upstream's seq when it was last compared with.
+  std::string verified_;       // The last mark's fingerprint, where ours was the same.
   bool marks_only_ = false;    // The open stream carries no records; what is new is compared for.
   bool catalog_done_ = false;  // This session has the catalog; content may still be coming.
   std::optional<v1::SyncTrigger> again_;
   int failures_ = 0;  // In a row.
   absl::Time next_sync_ = absl::InfiniteFuture();
   v1::SyncTrigger next_trigger_ = v1::SYNC_TRIGGER_SCHEDULE;
+  absl::Time acknowledge_not_before_ = absl::InfinitePast();
   bool report_due_ = false;
   absl::Time report_not_before_ = absl::InfinitePast();
   absl::Time timer_ = absl::InfiniteFuture();
