@@ -38,6 +38,8 @@ std::vector<Verb> AllVerbs() {
       NodeVerb(),
       UpdateListVerb(),
       UpdateGetVerb(),
+      UpdateWhereVerb(),
+      UpdateExplainVerb(),
       UpdatePublishVerb(),
       CategoryListVerb(),
       ApproveVerb(),

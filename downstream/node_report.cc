@@ -9,6 +9,7 @@
 #include "google/protobuf/util/time_util.h"
 #include "sluice/v1/tree_service.pb.h"
 #include "storage/content_wants.h"
+#include "storage/root_cursor.h"
 #include "storage/selection.h"
 #include "storage/session_rows.h"
 
@@ -53,6 +54,8 @@ absl::StatusOr<v1::ReportRequest> MakeReport(const CatalogReader& reader, const 
     if (cursor.has_value()) *status.mutable_cursor() = *cursor;
   }
   ASSIGN_OR_RETURN(*status.mutable_subscription(), ReadSubscription(reader));
+  ASSIGN_OR_RETURN(const std::optional<v1::Cursor> root, ReadRootCursor(reader));
+  if (root.has_value()) *status.mutable_root_cursor() = *root;
   RETURN_IF_ERROR(CountRecords(reader, status));
   ASSIGN_OR_RETURN(const auto last_success, LastSuccess(reader));
   if (last_success.has_value()) *status.mutable_last_success() = *last_success;

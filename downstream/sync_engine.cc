@@ -7,6 +7,7 @@
 #include "common/errors.h"
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
+#include "storage/own_acknowledgements.h"
 
 namespace sluice {
 namespace {
@@ -28,7 +29,8 @@ SyncEngine::SyncEngine(SyncEngineOptions options, Catalog& catalog,
       applier_(catalog, sessions_),
       guard_(catalog, options_.guard_percent),
       leases_(catalog, options_.node.mode),
-      wants_(catalog, std::move(present), options_.parallel_transfers) {}
+      wants_(catalog, std::move(present), options_.parallel_transfers),
+      outbox_(catalog) {}
 
 std::vector<EngineAction> SyncEngine::Handle(EngineEvent event, absl::Time now) {
   now_ = now;
@@ -36,6 +38,7 @@ std::vector<EngineAction> SyncEngine::Handle(EngineEvent event, absl::Time now) 
   std::visit([this](auto& happened) { On(happened); }, event);
   PumpContent();
   EndIfSettled();
+  PumpAcknowledgements();
   PumpReport();
   SetNextTimer();
   return std::exchange(actions_, {});
@@ -270,10 +273,26 @@ void SyncEngine::On(const ReportAnswered& event) {
   if (event.call != report_call_) return;
   report_call_ = 0;
   leases_.Answered(event.status.ok());
+  if (event.status.ok() && Check(outbox_.Delivered())) report_due_ |= outbox_.more();
   if (!IsRetryable(event.status)) return;
   // Nothing else may change here for a long time, and the upstream would go on showing old counts.
   report_due_ = true;
   report_not_before_ = now_ + kReportRetry;
+}
+
+// Says how far decided updates have come; not for every file anew.
+void SyncEngine::PumpAcknowledgements() {
+  if (!selection_.has_value() || !wants_.touched() || now_ < acknowledge_not_before_) return;
+  acknowledge_not_before_ = now_ + kReportSpacing;
+  TouchedUpdates touched = wants_.TakeTouched();
+  const absl::StatusOr<bool> news = AcknowledgeTouched(
+      catalog_, touched, *selection_,
+      [this](const ContentInfo& file) {
+        return wants_.StateOf(file.digest) == v1::CONTENT_STATE_READY;
+      },
+      now_);
+  if (!news.ok()) wants_.PutBack(std::move(touched));
+  if (Check(news.status())) report_due_ |= *news;
 }
 
 // Nothing is reported to an upstream that could not be reached lately.
@@ -284,9 +303,10 @@ bool SyncEngine::CanReport() const {
 void SyncEngine::PumpReport() {
   report_due_ |= leases_.renew_at() <= now_;
   if (!CanReport() || now_ < report_not_before_) return;
-  absl::StatusOr<v1::ReportRequest> report =
-      MakeReport(catalog_.Read(), options_.node, wants_, now_);
-  if (!report.ok()) return;
+  const CatalogReader reader = catalog_.Read();
+  absl::StatusOr<v1::ReportRequest> report = MakeReport(reader, options_.node, wants_, now_);
+  const absl::StatusOr<v1::HelloResponse> above = ReadUpstreamHello(reader);
+  if (!report.ok() || !above.ok() || !outbox_.Fill(reader, *above, *report).ok()) return;
   // Should it fail, the report goes without: the lease before has half of its time left.
   leases_.Fill(wants_, now_, *report).IgnoreError();
   report_due_ = leases_.more();
@@ -299,6 +319,7 @@ void SyncEngine::SetNextTimer() {
   absl::Time next = std::min(next_sync_, wants_.next_due());
   // One that is overdue goes with the next report that there is.
   if (leases_.renew_at() > now_) next = std::min(next, leases_.renew_at());
+  if (wants_.touched()) next = std::min(next, acknowledge_not_before_);
   if (CanReport()) next = std::min(next, report_not_before_);
   if (next == timer_) return;
   timer_ = next;

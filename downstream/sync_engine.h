@@ -24,6 +24,7 @@
 #include "downstream/reconciler.h"
 #include "downstream/record_applier.h"
 #include "downstream/removal_guard.h"
+#include "storage/acknowledgement_outbox.h"
 #include "storage/catalog.h"
 #include "storage/content_wants.h"
 #include "storage/selection.h"
@@ -106,7 +107,7 @@ class SyncEngine {
   void TakeReconcileStep(absl::StatusOr<Reconciler::Step> step);
   void FinishReconcile();
   void OnBatch(const v1::ChangeBatch& batch);
-  bool MoveTo(uint64_t seq);
+  bool MoveTo(const v1::Mark& mark, bool verified);
   void OnMark(const v1::Mark& mark);
   void OnSelectionChanged(const v1::SelectionChanged& changed);
   void CloseCalls();
@@ -126,6 +127,7 @@ class SyncEngine {
 
   // Content and reports.
   void PumpContent();
+  void PumpAcknowledgements();
   void PumpReport();
   void RememberContent(const v1::ContentAnswer& answer);
   void SetNextTimer();
@@ -144,6 +146,7 @@ class SyncEngine {
   RemovalGuard guard_;
   LeaseReport leases_;
   ContentWants wants_;
+  AcknowledgementOutbox outbox_;
 
   State state_ = State::kIdle;
   absl::Time now_;
@@ -166,12 +169,14 @@ class SyncEngine {
   int greetings_ = 0;          // In this session.
   bool compared_ = false;      // This session has compared already.
   uint64_t compared_seq_ = 0;  // The upstream's seq when it was last compared with.
+  std::string verified_;       // The last mark's fingerprint, where ours was the same.
   bool marks_only_ = false;    // The open stream carries no records; what is new is compared for.
   bool catalog_done_ = false;  // This session has the catalog; content may still be coming.
   std::optional<v1::SyncTrigger> again_;
   int failures_ = 0;  // In a row.
   absl::Time next_sync_ = absl::InfiniteFuture();
   v1::SyncTrigger next_trigger_ = v1::SYNC_TRIGGER_SCHEDULE;
+  absl::Time acknowledge_not_before_ = absl::InfinitePast();
   bool report_due_ = false;
   absl::Time report_not_before_ = absl::InfinitePast();
   absl::Time timer_ = absl::InfiniteFuture();

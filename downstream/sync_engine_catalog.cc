@@ -7,6 +7,7 @@
 #include "common/errors.h"
 #include "common/status.h"
 #include "downstream/sync_engine.h"
+#include "storage/root_cursor.h"
 
 namespace sluice {
 namespace {
@@ -108,6 +109,7 @@ void SyncEngine::AcceptHello(const v1::HelloResponse& hello) {
     // another way since.
     if (!before->node_id().empty() && before->node_id() != hello.node_id()) {
       change.DeleteRow(Family::kCursors, before->node_id());
+      change.DeleteRow(Family::kSettings, kRootCursorSetting);
     }
     if (!Check(catalog_.Commit(change).status())) return;
   }
@@ -165,8 +167,11 @@ absl::Status SyncEngine::MistrustCursor(bool same_history) {
   if (cursor_.upstream_id().empty()) return absl::OkStatus();
   v1::Cursor mistrusted = cursor_;
   mistrusted.clear_selection_hash();
-  if (!same_history) mistrusted.clear_epoch();
   CatalogChange change;
+  if (!same_history) {
+    mistrusted.clear_epoch();
+    change.DeleteRow(Family::kSettings, kRootCursorSetting);
+  }
   change.SetCursor(mistrusted);
   return catalog_.Commit(change).status();
 }
@@ -293,22 +298,41 @@ bool SyncEngine::BeginOutOfWatch() {
   return true;
 }
 
-// Everything of the upstream up to `seq` is here.
-bool SyncEngine::MoveTo(uint64_t seq) {
-  if (seq <= cursor_.seq()) return true;
-  cursor_.set_seq(seq);
+// Everything of the upstream up to the mark is here. `verified`: and nothing else, so that the root
+// is followed as far as the upstream had.
+bool SyncEngine::MoveTo(const v1::Mark& mark, bool verified) {
   CatalogChange change;
-  change.SetCursor(cursor_);
-  if (!Check(catalog_.Commit(change).status())) return false;
-  sessions_.session().set_to_seq(seq);
+  if (mark.seq() > cursor_.seq()) {
+    cursor_.set_seq(mark.seq());
+    change.SetCursor(cursor_);
+    sessions_.session().set_to_seq(mark.seq());
+  }
+  if (verified && mark.has_root_cursor()) {
+    const auto known = ReadRootCursor(catalog_.Read());
+    if (!Check(known.status())) return false;
+    if (known->value_or(v1::Cursor()).SerializeAsString() !=
+        mark.root_cursor().SerializeAsString()) {
+      change.PutRow(Family::kSettings, kRootCursorSetting, mark.root_cursor());
+    }
+  }
+  if (change.empty()) return true;
   report_due_ = true;
-  return true;
+  return Check(catalog_.Commit(change).status());
 }
 
 void SyncEngine::OnMark(const v1::Mark& mark) {
+  // One that only says that the upstream has followed the root further.
+  const bool known = state_ == State::kWatching && mark.seq() == cursor_.seq() &&
+                     mark.fingerprint().SerializeAsString() == verified_;
+  if (known) {
+    MoveTo(mark, /*verified=*/true);
+    return;
+  }
   // Marks alone say how far the upstream is, not what is here.
-  if (!marks_only_ && !MoveTo(mark.seq())) return;
-  if (!mark.has_fingerprint()) return;
+  if (!mark.has_fingerprint()) {
+    if (!marks_only_) MoveTo(mark, /*verified=*/false);
+    return;
+  }
   const CatalogReader reader = catalog_.Read();
   const absl::StatusOr<Selection> everything = Selection::Expand(reader, {});
   if (!Check(everything.status())) return;
@@ -323,6 +347,7 @@ void SyncEngine::OnMark(const v1::Mark& mark) {
     if (!settled.empty() && !Check(catalog_.Commit(settled).status())) return;
   } else {
     if (!compared_ || (marks_only_ && mark.seq() > compared_seq_)) {
+      if (!marks_only_ && !MoveTo(mark, /*verified=*/false)) return;
       catalog_done_ = false;
       Do(CloseChanges{std::exchange(changes_call_, 0)});
       if (!BeginOutOfWatch()) return;
@@ -334,7 +359,8 @@ void SyncEngine::OnMark(const v1::Mark& mark) {
                       MakeError(v1::REASON_ITEM_CORRUPT,
                                 "its fingerprint differs from the upstream's after comparing"));
   }
-  if (marks_only_ && !MoveTo(mark.seq())) return;
+  verified_ = *ours == *theirs ? mark.fingerprint().SerializeAsString() : "";
+  if (!MoveTo(mark, !verified_.empty())) return;
   if (state_ != State::kTail) return;
   state_ = options_.watch ? State::kWatching : State::kIdle;
   CatalogDone();

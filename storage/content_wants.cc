@@ -51,6 +51,7 @@ absl::Status ContentWants::RecomputeAll(const Selection& selection, absl::Time n
     for (const RecordColumns& policy : policies) updates.insert(policy.key.id);
   }
   for (const Uuid& update : updates) RETURN_IF_ERROR(Look(reader, selection, update, now));
+  touched_.all = true;
   return absl::OkStatus();
 }
 
@@ -59,6 +60,7 @@ absl::Status ContentWants::Recompute(const Selection& selection,
   std::set<Uuid> updates;
   for (const RecordKey& key : changed) {
     if (key.kind == v1::RECORD_KIND_POLICY || by_update_.contains(key.id)) updates.insert(key.id);
+    if (key.kind == v1::RECORD_KIND_POLICY) touched_.updates.insert(key.id);
     if (key.kind != v1::RECORD_KIND_REVISION) continue;
     updates.insert(key.id);
     const auto users = needed_by_.find(key.id);
@@ -66,6 +68,10 @@ absl::Status ContentWants::Recompute(const Selection& selection,
   }
   const CatalogReader reader = catalog_.Read();
   for (const Uuid& update : updates) RETURN_IF_ERROR(Look(reader, selection, update, now));
+  for (const RecordKey& key : changed) {
+    const bool revision = key.kind == v1::RECORD_KIND_REVISION;
+    if (revision && touched_.updates.contains(key.id)) touched_.revisions.insert(key);
+  }
   return absl::OkStatus();
 }
 
@@ -76,6 +82,7 @@ absl::Status ContentWants::Look(const CatalogReader& reader, const Selection& se
     ASSIGN_OR_RETURN(const std::vector<v1::DecisionEntry> decisions, reader.Decisions(update));
     if (decisions.empty()) return absl::OkStatus();
   }
+  touched_.updates.insert(update);
   ASSIGN_OR_RETURN(const UpdateStanding standing, StandingOf(reader, update));
   ASSIGN_OR_RETURN(WantedFiles wanted, FilesWantedFor(reader, update, selection));
   std::set<Digest> before;
@@ -85,11 +92,13 @@ absl::Status ContentWants::Look(const CatalogReader& reader, const Selection& se
     ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(file.sha256()));
     files.insert(digest);
     if (before.erase(digest) > 0) continue;
-    ++uses_[digest];
+    uses_[digest].insert(update);
     Need({digest, file.size_bytes()}, now);
   }
   for (const Digest& digest : before) {
-    if (--uses_[digest] > 0) continue;
+    std::set<Uuid>& users = uses_[digest];
+    users.erase(update);
+    if (!users.empty()) continue;
     uses_.erase(digest);
     Unneed(digest);
   }
@@ -131,6 +140,20 @@ void ContentWants::Unneed(const Digest& digest) {
   }
 }
 
+// A file came, went or failed: that concerns those who want it.
+void ContentWants::Touch(const Digest& digest) {
+  const auto users = uses_.find(digest);
+  if (users != uses_.end()) touched_.updates.insert(users->second.begin(), users->second.end());
+}
+
+TouchedUpdates ContentWants::TakeTouched() { return std::exchange(touched_, TouchedUpdates()); }
+
+void ContentWants::PutBack(TouchedUpdates touched) {
+  touched_.updates.merge(touched.updates);
+  touched_.revisions.merge(touched.revisions);
+  touched_.all |= touched.all;
+}
+
 absl::Status ContentWants::WantForBelow(const Digest& digest, absl::Time now) {
   if (present_.contains(digest) || files_.contains(digest)) return absl::OkStatus();
   const CatalogReader reader = catalog_.Read();
@@ -150,6 +173,7 @@ absl::Status ContentWants::WantForBelow(const Digest& digest, absl::Time now) {
 
 void ContentWants::Lost(const Digest& digest, absl::Time now) {
   present_.erase(digest);
+  Touch(digest);
   const auto used = uses_.find(digest);
   if (used == uses_.end() && !for_below_.contains(digest)) return;
   for_below_.erase(digest);
@@ -187,6 +211,7 @@ std::vector<Digest> ContentWants::TakeRequests(absl::Time now) {
 v1::ContentAnswer ContentWants::Fetched(const Digest& digest, const absl::Status& status,
                                         absl::Time now, absl::BitGenRef random) {
   --fetching_;
+  Touch(digest);
   const auto found = files_.find(digest);
   if (status.ok()) {
     if (found != files_.end()) files_.erase(found);
@@ -220,6 +245,7 @@ v1::ContentAnswer ContentWants::Answered(const v1::ContentAnswer& answer, absl::
   } else if (answer.state() == v1::CONTENT_STATE_FAILED) {
     // The word of the node where it failed travels down; this one asks again later.
     PutOff(missing, now, random);
+    Touch(*digest);
     ours.set_state(v1::CONTENT_STATE_FAILED);
     return ours;
   } else {

@@ -24,6 +24,15 @@
 
 namespace sluice {
 
+// What may have come further, or fallen back, since somebody last asked.
+struct TouchedUpdates {
+  std::set<Uuid> updates;         // With decisions in force now or before.
+  std::set<RecordKey> revisions;  // Those that came, went or were stamped anew.
+  bool all = false;               // Everything was looked at; also what has no decisions any more.
+
+  bool empty() const { return updates.empty() && !all; }
+};
+
 class ContentWants {
  public:
   // `present`: whether the store holds the file, of the right size. `parallel`: files fetched at
@@ -41,6 +50,10 @@ class ContentWants {
   absl::Status WantForBelow(const Digest& digest, absl::Time now);
   // A stored file turned out to be wrong and is gone.
   void Lost(const Digest& digest, absl::Time now);
+
+  TouchedUpdates TakeTouched();
+  void PutBack(TouchedUpdates touched);
+  bool touched() const { return !touched_.empty(); }
 
   // Files to fetch now; they count as being fetched from here on.
   std::vector<ContentInfo> TakeFetches(absl::Time now);
@@ -88,6 +101,7 @@ class ContentWants {
   void RememberNeeds(const Uuid& update, std::vector<Uuid> needed);
   void Need(const ContentInfo& file, absl::Time now);
   void Unneed(const Digest& digest);
+  void Touch(const Digest& digest);
   void PutOff(Missing& missing, absl::Time now, absl::BitGenRef random);
 
   Catalog& catalog_;
@@ -98,10 +112,11 @@ class ContentWants {
   // of what is needed changes the files that are wanted.
   std::map<Uuid, std::vector<Uuid>> needs_;
   std::map<Uuid, std::set<Uuid>> needed_by_;
-  std::map<Digest, int> uses_;  // By how many updates a file is wanted.
+  std::map<Digest, std::set<Uuid>> uses_;  // By which updates a file is wanted.
   std::set<Digest> for_below_;
   std::set<Digest> present_;         // Wanted and here.
   std::map<Digest, Missing> files_;  // Wanted and not here.
+  TouchedUpdates touched_;
   int fetching_ = 0;
   bool request_open_ = false;
 };

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/status.h"
+#include "storage/root_cursor.h"
 
 namespace sluice {
 namespace {
@@ -96,8 +97,10 @@ absl::StatusOr<std::optional<v1::ChangesResponse>> ChangeFeed::Advance() {
   }
   const bool moved = slice.scanned_to != position_;
   position_ = slice.scanned_to;
-  if (marked_ == position_ || (!slice.at_head && !moved)) {
-    return std::optional<v1::ChangesResponse>();
+  if (!slice.at_head && !moved) return std::optional<v1::ChangesResponse>();
+  if (marked_ == position_) {
+    ASSIGN_OR_RETURN(const bool news, RootMoved(reader));
+    if (!news) return std::optional<v1::ChangesResponse>();
   }
   ASSIGN_OR_RETURN(v1::ChangesResponse mark, MakeMark(reader, slice.at_head));
   return std::optional<v1::ChangesResponse>(std::move(mark));
@@ -139,13 +142,27 @@ absl::StatusOr<v1::ChangesResponse> ChangeFeed::MakeMark(const CatalogReader& re
   mark.set_head_seq(state.head_seq());
   mark.set_selection_hash(selection_.hash().bytes());
   if (at_head) {
-    ASSIGN_OR_RETURN(const Fingerprint fingerprint,
-                     SelectionFingerprint(reader, selection_, child_));
-    *mark.mutable_fingerprint() = fingerprint.ToProto();
+    // One that only says how far the root was followed costs no sum over all shards.
+    if (marked_ != position_) {
+      ASSIGN_OR_RETURN(const Fingerprint fingerprint,
+                       SelectionFingerprint(reader, selection_, child_));
+      marked_fingerprint_ = fingerprint.ToProto();
+    }
+    *mark.mutable_fingerprint() = marked_fingerprint_;
+    ASSIGN_OR_RETURN(const std::optional<v1::Cursor> root, ReadRootCursor(reader));
+    if (root.has_value()) *mark.mutable_root_cursor() = *root;
+    marked_root_ = mark.root_cursor();
   }
   // The mark that carries the fingerprint is never left out.
   marked_ = at_head ? std::optional<uint64_t>(position_) : std::nullopt;
   return response;
+}
+
+absl::StatusOr<bool> ChangeFeed::RootMoved(const CatalogReader& reader) const {
+  ASSIGN_OR_RETURN(const std::optional<v1::Cursor> root, ReadRootCursor(reader));
+  return root.has_value() && (root->upstream_id() != marked_root_.upstream_id() ||
+                              root->epoch().epoch_id() != marked_root_.epoch().epoch_id() ||
+                              root->seq() != marked_root_.seq());
 }
 
 absl::StatusOr<std::optional<v1::ChangesResponse>> ChangeFeed::Reexpand(

@@ -49,6 +49,8 @@ class ChangeFeed {
   absl::StatusOr<v1::ChangesResponse> MakeBatch(const CatalogReader& reader,
                                                 std::vector<LoggedChange> changes);
   absl::StatusOr<v1::ChangesResponse> MakeMark(const CatalogReader& reader, bool at_head);
+  // Whether this node has followed the root further than the last mark said.
+  absl::StatusOr<bool> RootMoved(const CatalogReader& reader) const;
   // The message that the expansion changed, if it did since it was last looked at.
   absl::StatusOr<std::optional<v1::ChangesResponse>> Reexpand(const CatalogReader& reader);
   absl::StatusOr<bool> Wants(const CatalogReader& reader, const ShardId& shard);
@@ -59,8 +61,10 @@ class ChangeFeed {
   bool watch_;
   bool marks_only_;
   Selection selection_;
-  uint64_t position_;                         // Everything up to here was said.
-  std::optional<uint64_t> marked_;            // The last mark's seq.
+  uint64_t position_;               // Everything up to here was said.
+  std::optional<uint64_t> marked_;  // The last mark's seq, and what else it said.
+  v1::Fingerprint marked_fingerprint_;
+  v1::Cursor marked_root_;
   absl::flat_hash_map<ShardId, bool> wants_;  // By shard, under the present selection.
   absl::flat_hash_set<ShardId> defined_;      // Shards whose definitions were sent.
 };

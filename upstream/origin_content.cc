@@ -7,6 +7,7 @@
 #include "common/errors.h"
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
+#include "storage/own_acknowledgements.h"
 #include "storage/payload.h"
 
 namespace sluice {
@@ -98,6 +99,7 @@ void OriginContent::Run() {
       const std::vector<RecordKey> touched = std::exchange(touched_, {});
       status.Update(wants_.Recompute(Everything(catalog_.Read()), touched, clock_.Now()));
     }
+    if (wants_.touched()) status.Update(AcknowledgeTouchedHere());
     if (!status.ok()) {
       log_.Error("content_wants_unreadable", {{"status", status}});
       status = absl::OkStatus();
@@ -113,6 +115,17 @@ void OriginContent::Run() {
       changed_.WaitFor(mutex_, left);
     }
   }
+}
+
+// Rows alone: nobody whom this commit wakes takes the mutex.
+absl::Status OriginContent::AcknowledgeTouchedHere() {
+  return AcknowledgeTouched(
+             catalog_, wants_.TakeTouched(), Everything(catalog_.Read()),
+             [this](const ContentInfo& file) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+               return wants_.StateOf(file.digest) == v1::CONTENT_STATE_READY;
+             },
+             clock_.Now())
+      .status();
 }
 
 void OriginContent::Fetch(const ContentInfo& file) {

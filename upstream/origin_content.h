@@ -47,6 +47,7 @@ class OriginContent : public ContentDemand {
 
  private:
   void Run();
+  absl::Status AcknowledgeTouchedHere() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Fetch(const ContentInfo& file);
   absl::Status FetchFromSource(const ContentInfo& file);
   void Settle(const Digest& digest, const absl::Status& status);

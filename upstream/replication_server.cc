@@ -8,8 +8,10 @@
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
 #include "sluice/v1/tree_service.pb.h"
+#include "storage/acknowledgements.h"
 #include "storage/leases.h"
 #include "storage/selection.h"
+#include "upstream/heard_nodes.h"
 
 namespace sluice {
 namespace {
@@ -19,6 +21,7 @@ constexpr int kKeysPerRequestMax = 512;
 constexpr int64_t kAnswerBytesMax = 1'000'000;
 constexpr int kNodesPerReportMax = 10'000;
 constexpr int kTreeDepthMax = 8;
+constexpr absl::Duration kSweepInterval = absl::Hours(24);
 
 google::protobuf::Timestamp ToTimestamp(absl::Time time) {
   return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(time));
@@ -157,22 +160,36 @@ absl::StatusOr<v1::ReportResponse> ReplicationServer::Report(const v1::ReportReq
     return InvalidRequest({{"nodes", absl::StrCat("holds ", request.nodes_size(),
                                                   " nodes; the limit is ", kNodesPerReportMax)}});
   }
-  CatalogChange change;
-  for (int i = 0; i < request.nodes_size(); ++i) {
-    const absl::StatusOr<Uuid> id = Uuid::FromBytes(request.nodes(i).node_id());
-    if (!id.ok()) {
-      return InvalidRequest(
-          {{absl::StrCat("nodes[", i, "].node_id"), std::string(id.status().message())}});
-    }
-    v1::TreeNode node;
-    *node.mutable_status() = request.nodes(i);
-    *node.mutable_heard_at() = ToTimestamp(clock_.Now());
-    change.PutRow(Family::kNodes, id->view(), node);
+  if (request.acknowledgements_size() > kAcknowledgementsPerReport) {
+    return InvalidRequest(
+        {{"acknowledgements", absl::StrCat("holds ", request.acknowledgements_size(),
+                                           "; the limit is ", kAcknowledgementsPerReport)}});
   }
+  RETURN_IF_ERROR(CheckNotLate(catalog_.Read(), request));
+  CatalogChange former;
+  RETURN_IF_ERROR(ForgetFormerHistories(catalog_.Read(), request, former));
+  if (!former.empty()) RETURN_IF_ERROR(catalog_.Commit(former).status());
+  const CatalogReader reader = catalog_.Read();
+  CatalogChange change;
+  RETURN_IF_ERROR(HearNodes(reader, request, clock_.Now(), change));
+  RETURN_IF_ERROR(
+      TakeAcknowledgements(reader, request.nodes(), request.acknowledgements(), change));
   RETURN_IF_ERROR(PutLeases(catalog_.Read(), request.leases(), clock_.Now(), change));
   RETURN_IF_ERROR(catalog_.Commit(change).status());
+  RETURN_IF_ERROR(SweepNodes());
   if (options_.on_report) options_.on_report();
   return v1::ReportResponse();
+}
+
+// Once a day.
+absl::Status ReplicationServer::SweepNodes() {
+  const absl::Time now = clock_.Now();
+  const int64_t last = swept_at_seconds_.load();
+  if (now - absl::FromUnixSeconds(last) < kSweepInterval) return absl::OkStatus();
+  swept_at_seconds_ = absl::ToUnixSeconds(now);
+  CatalogChange change;
+  RETURN_IF_ERROR(ForgetSilentNodes(catalog_.Read(), now, change));
+  return change.empty() ? absl::OkStatus() : catalog_.Commit(change).status();
 }
 
 }  // namespace sluice

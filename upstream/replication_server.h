@@ -2,6 +2,7 @@
 // transport, so that the simulator runs the very same code.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <string>
 
@@ -41,9 +42,12 @@ class ReplicationServer {
  private:
   absl::Status CheckPlace(const v1::HelloRequest& request, const v1::HelloResponse& response) const;
 
+  absl::Status SweepNodes();
+
   Catalog& catalog_;
   Clock& clock_;
   const Options options_;
+  std::atomic<int64_t> swept_at_seconds_ = 0;  // Since 1970.
 };
 
 }  // namespace sluice

@@ -3,6 +3,7 @@
 #include "common/release.h"
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
+#include "storage/root_cursor.h"
 #include "storage/session_conditions.h"
 #include "storage/session_rows.h"
 
@@ -18,6 +19,8 @@ absl::StatusOr<v1::NodeStatus> StatusOfRoot(const CatalogReader& reader, const s
   status.set_mode(v1::NODE_MODE_ROOT);
   *status.mutable_epoch() = state.epoch();
   status.set_head_seq(state.head_seq());
+  ASSIGN_OR_RETURN(const std::optional<v1::Cursor> root, ReadRootCursor(reader));
+  if (root.has_value()) *status.mutable_root_cursor() = *root;
   status.set_release(std::string(Release()));
   for (const ShardInfo& shard : shards) {
     const bool updates =

@@ -70,7 +70,7 @@ ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& dem
                       {.decisions = options_.decisions,
                        .upstream_target = options_.upstream_target,
                        .on_subscription = options_.on_subscription}),
-      tree_service_(state.catalog(), clock,
+      tree_service_(state.catalog(), state.content(), clock,
                     {.upstream_target = options_.upstream_target, .self = options_.self}),
       maintenance_service_(
           state.content(), audit,

@@ -11,6 +11,7 @@
 #include "sluice/v1/tree_service.pb.h"
 #include "storage/catalog.h"
 #include "storage/content_store.h"
+#include "upstream/update_places.h"
 
 namespace sluice {
 
@@ -23,7 +24,7 @@ class TreeService {
     std::function<absl::StatusOr<v1::NodeStatus>()> self;
   };
 
-  TreeService(Catalog& catalog, Clock& clock, Options options);
+  TreeService(Catalog& catalog, ContentStore& content, Clock& clock, Options options);
 
   // Adds the methods; this object must outlive all calls.
   void AddTo(Router& router);
@@ -33,11 +34,16 @@ class TreeService {
 
   absl::StatusOr<v1::ListNodesResponse> ListNodes(const v1::ListNodesRequest& request) const;
   absl::StatusOr<v1::GetNodeResponse> GetNode() const;
+  absl::StatusOr<v1::WhereResponse> Where(const v1::WhereRequest& request) const;
+  absl::StatusOr<v1::ExplainResponse> Explain(const v1::ExplainRequest& request) const;
 
  private:
+  absl::StatusOr<std::vector<v1::TreeNode>> Nodes(const CatalogReader& reader) const;
+  absl::StatusOr<UpdatePlaces> PlacesOf(const std::string& update_id) const;
   absl::StatusOr<v1::TreeNode> Self() const;
 
   Catalog& catalog_;
+  ContentStore& content_;
   Clock& clock_;
   Options options_;
 };

@@ -9,6 +9,8 @@ Verb TreeVerb();
 Verb NodeVerb();
 Verb UpdateListVerb();
 Verb UpdateGetVerb();
+Verb UpdateWhereVerb();
+Verb UpdateExplainVerb();
 Verb UpdatePublishVerb();
 Verb CategoryListVerb();
 Verb ApproveVerb();

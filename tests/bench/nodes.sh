@@ -16,16 +16,27 @@ end_all() {
 }
 trap end_all EXIT
 
-# start NAME PROGRAM: starts the daemon of $state/NAME.yaml, waits until it serves; sets `pid` and `address`.
+# start NAME PROGRAM: makes the state of $state/NAME.yaml and starts its daemon, as `resume` does.
 start() {
-  local line reader
   "$bin/$2" init --config "$state/$1.yaml" >/dev/null 2>>"$state/$1.log"
+  resume "$1" "$2"
+}
+
+# resume NAME PROGRAM: starts a daemon on the state that it has, and waits until it serves; sets `pid`, `address`, and `metrics` where
+# it has such a listener.
+resume() {
+  local line reader
+  rm -f "$state/$1.addresses"
   "$bin/$2" --config "$state/$1.yaml" 2>>"$state/$1.log" &
   pid=$!
   pids[$pid]=$1
   exec {lines}< <(exec tail -s 0.1 -n +1 -F --retry "$state/$1.addresses" 2>/dev/null)
   reader=$!
   read -r -t 30 -u "$lines" line || { tail -n 3 "$state/$1.log" >&2; exit 1; }
+  if [[ $line == metrics* ]]; then
+    metrics=${line#* }
+    read -r -t 30 -u "$lines" line
+  fi
   kill "$reader"
   address=${line#* }
 }
@@ -37,13 +48,14 @@ stop() {
   unset "pids[$1]"
 }
 
+# node NAME [ADDRESS]: what follows in a daemon's configuration is its role. Without an address the kernel chooses a port.
 node() {
   cat <<YAML
 node:
   name: $1
   state_dir: $state/$1
   listeners:
-    - address: 127.0.0.1:0
+    - address: ${2:-127.0.0.1:0}
       roles: [viewer, approver, administrator, publisher, node]
   addresses_file: $state/$1.addresses
 YAML

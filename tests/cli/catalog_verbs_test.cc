@@ -1,4 +1,5 @@
-// `tree`, `node`, `update list`, `update get`, `category list`, `group`, `subscription`.
+// `tree`, `node`, `update list`, `get`, `where` and `explain`, `category list`, `group`,
+// `subscription`.
 #include "common/errors.h"
 #include "gmock/gmock.h"
 #include "sluice/v1/catalog_service.pb.h"
@@ -49,6 +50,64 @@ TEST_F(CliTest, TreeIndentsNodesBelow) {
   EXPECT_THAT(out_, AllOf(HasSubstr("\nhq        root     ok "), HasSubstr("\n  berlin  replica  "),
                           HasSubstr("UPSTREAM_CONNECT"), HasSubstr("2 h ago"),
                           HasSubstr("2 min ago\n"), HasSubstr("here\n"), HasSubstr("   ?  ")));
+}
+
+TEST_F(CliTest, UpdateWhereShowsEachNodeWithItsStages) {
+  v1::WhereResponse response;
+  response.set_title("agent 4.2");
+  v1::UpdatePlace& root = *response.add_places();
+  root.set_node_name("hq");
+  root.mutable_visible()->set_state(v1::STAGE_STATE_REACHED);
+  root.mutable_visible()->mutable_since()->set_seconds(1795500000);
+  v1::UpdatePlace& leaf = *response.add_places();
+  leaf.set_node_id(std::string(kId2));
+  leaf.set_node_name("berlin");
+  leaf.set_depth(1);
+  leaf.mutable_metadata()->set_state(v1::STAGE_STATE_REACHED);
+  leaf.mutable_decision()->set_state(v1::STAGE_STATE_UNKNOWN);
+  leaf.mutable_content()->set_state(v1::STAGE_STATE_NOT_YET);
+  leaf.mutable_visible()->set_state(v1::STAGE_STATE_NOT_WANTED);
+  leaf.set_files_missing(3);
+  leaf.set_waits_for("CONTENT_NO_SPACE");
+  leaf.set_detail("3 files are not here");
+  leaf.mutable_heard_at()->set_seconds(1795500000 - 120);
+  node_.Answer<v1::WhereRequest, v1::WhereResponse>("sluice.v1.TreeService/Where", {response});
+  EXPECT_EQ(Run({"update", "where", std::string(kId1)}), 0);
+  EXPECT_THAT(
+      out_, AllOf(HasSubstr("agent 4.2\n\nNODE"), HasSubstr("2026-11-24 06:00:00"),
+                  HasSubstr("\n  berlin  yes       ?         not yet  -  "), HasSubstr("2 min ago"),
+                  HasSubstr("CONTENT_NO_SPACE: 3 files are not here\n")));
+  EXPECT_THAT(node_.calls(), ElementsAre(HasSubstr(std::string(kId1))));
+  EXPECT_EQ(Run({"update", "where", std::string(kId1), "-o", "json"}), 0);
+  EXPECT_THAT(out_, HasSubstr("\"waitsFor\": \"CONTENT_NO_SPACE\""));
+}
+
+TEST_F(CliTest, UpdateExplainTellsTheVerdictAndTheRules) {
+  v1::ExplainResponse response;
+  response.set_title("agent 4.2");
+  response.set_verdict("berlin does not offer it: it is declined.");
+  v1::ExplainStep& seen = *response.add_steps();
+  seen.set_node_name("berlin");
+  seen.set_rule(v1::VISIBILITY_RULE_NODE_SEEN);
+  seen.set_passed(true);
+  v1::ExplainStep& declined = *response.add_steps();
+  declined.set_node_name("berlin");
+  declined.set_rule(v1::VISIBILITY_RULE_NOT_DECLINED);
+  declined.set_words("it is declined");
+  declined.set_reason("ITEM_DECLINED");
+  v1::ExplainStep& content = *response.add_steps();
+  content.set_rule(v1::VISIBILITY_RULE_CONTENT);
+  content.set_unknown(true);
+  node_.Answer<v1::ExplainRequest, v1::ExplainResponse>("sluice.v1.TreeService/Explain",
+                                                        {response});
+  EXPECT_EQ(Run({"update", "explain", std::string(kId1), "--node", "berlin"}), 0);
+  EXPECT_THAT(out_,
+              AllOf(HasSubstr("agent 4.2\nberlin does not offer it: it is declined.\n\n"),
+                    HasSubstr("berlin  node seen     yes"), HasSubstr("berlin  not declined  NO"),
+                    HasSubstr("content       ?"), HasSubstr("ITEM_DECLINED")));
+  EXPECT_THAT(node_.calls(), ElementsAre(HasSubstr("\"node\":\"berlin\"")));
+  EXPECT_EQ(Run({"update", "explain", std::string(kId1), "-o", "name"}), 0);
+  EXPECT_EQ(out_, "not visible\n");
 }
 
 TEST_F(CliTest, NodeShowsWhoAnswers) {

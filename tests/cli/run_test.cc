@@ -67,7 +67,8 @@ TEST_F(RunTest, WrongUsageExitsWithTwoAndSaysWhatIsWrong) {
   EXPECT_EQ(Run({"tre"}), 2);
   EXPECT_THAT(err_, HasSubstr("\"tre\" is no verb; known are approve"));
   EXPECT_EQ(Run({"update"}), 2);
-  EXPECT_THAT(err_, HasSubstr("say which: update list, update get, update publish"));
+  EXPECT_THAT(err_, HasSubstr("say which: update list, update get, update where, "
+                              "update explain, update publish"));
   EXPECT_EQ(Run({"update", "get"}), 2);
   EXPECT_THAT(err_, HasSubstr("update get needs ID|TITLE"));
   EXPECT_EQ(Run({"tree", "x"}), 2);

@@ -7,7 +7,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "common/status.h"
+#include "storage/acknowledgements.h"
 #include "storage/decisions.h"
+#include "storage/own_acknowledgements.h"
 #include "storage/selection.h"
 #include "tests/sim/simulation.h"
 #include "tests/storage/catalog_invariants.h"
@@ -109,6 +111,44 @@ absl::Status CheckContent(SimNode& node) {
   return absl::OkStatus();
 }
 
+// What a node says of its updates is so, and known at the root word for word.
+absl::Status CheckAcknowledgements(SimNode& node, const SimNode& root) {
+  const CatalogReader reader = node.catalog_->Read();
+  const CatalogReader at_root = root.catalog_->Read();
+  const Uuid& self = node.catalog_->node_id();
+  ASSIGN_OR_RETURN(const v1::Subscription subscription, ReadSubscription(reader));
+  ASSIGN_OR_RETURN(const Selection selection, Selection::Expand(reader, subscription));
+  ASSIGN_OR_RETURN(const std::vector<RecordColumns> policies,
+                   reader.List(v1::RECORD_KIND_POLICY, "", 1 << 20));
+  std::set<Uuid> updates;
+  for (const RecordColumns& policy : policies) updates.insert(policy.key.id);
+  ASSIGN_OR_RETURN(const auto rows, at_root.ListRows<v1::UpdateAcknowledgement>(
+                                        Family::kAcknowledgements, "", "", 1 << 20));
+  for (const auto& [key, row] : rows) {
+    if (row.node_id() == self.view()) updates.insert(*Uuid::FromBytes(row.update_id()));
+  }
+  const auto present = [&node](const ContentInfo& file) {
+    const auto here = node.content_.Stat(file.digest);
+    return here.ok() && here->size_bytes == file.size_bytes;
+  };
+  for (const Uuid& update : updates) {
+    ASSIGN_OR_RETURN(const auto said, ReadAcknowledgement(reader, self, update));
+    ASSIGN_OR_RETURN(const auto known, ReadAcknowledgement(at_root, self, update));
+    ASSIGN_OR_RETURN(const auto now, Acknowledge(reader, update, selection, present, said,
+                                                 /*anew=*/false, node.clock_.Now()));
+    const std::string what = absl::StrCat(node.name_, " about update ", update.ToString());
+    const bool nothing = now.policy_digest().empty();
+    if (nothing ? !said.update_id().empty() : now.SerializeAsString() != said.SerializeAsString()) {
+      return absl::InternalError(absl::StrCat(what, ": what it said is not so"));
+    }
+    if (known.SerializeAsString() != said.SerializeAsString()) {
+      return absl::InternalError(absl::StrCat(what, ": the root knows {", known.ShortDebugString(),
+                                              "} instead of {", said.ShortDebugString(), "}"));
+    }
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status Simulation::Check() {
@@ -121,6 +161,7 @@ absl::Status Simulation::Check() {
     if (node->upstream_ == nullptr) continue;
     RETURN_IF_ERROR(CheckNode(*node));
     RETURN_IF_ERROR(CheckContent(*node));
+    RETURN_IF_ERROR(CheckAcknowledgements(*node, *nodes_.front()));
     if (!history_lost) RETURN_IF_ERROR(CheckTail(*node));
   }
   return absl::OkStatus();

@@ -3,6 +3,8 @@
 #include "common/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "storage/acknowledgements.h"
+#include "storage/root_cursor.h"
 #include "storage/selection.h"
 #include "tests/storage/test_catalog.h"
 
@@ -279,6 +281,45 @@ TEST_F(ReplicationServerTest, RemembersReportsAndPassesTheWordOn) {
   EXPECT_EQ(reports_, 1);
   request.mutable_nodes(0)->set_node_id("short");
   EXPECT_EQ(ReasonOf(server_.Report(request).status()), v1::REASON_INVALID_REQUEST);
+}
+
+TEST_F(ReplicationServerTest, TakesInHowFarUpdatesHaveComeAndNotTooMuchAtATime) {
+  v1::ReportRequest request;
+  request.add_nodes()->set_node_id(kChild.bytes());
+  v1::UpdateAcknowledgement& said = *request.add_acknowledgements();
+  said.set_node_id(kChild.bytes());
+  said.set_update_id(UpdateIdOf("a").bytes());
+  said.set_policy_digest("decisions");
+  ASSERT_TRUE(server_.Report(request).ok());
+  EXPECT_EQ(ReadAcknowledgement(catalog_.Read(), kChild, UpdateIdOf("a"))->policy_digest(),
+            "decisions");
+  for (int i = 0; i < kAcknowledgementsPerReport; ++i) *request.add_acknowledgements() = said;
+  EXPECT_EQ(ReasonOf(server_.Report(request).status()), v1::REASON_INVALID_REQUEST);
+}
+
+TEST_F(ReplicationServerTest, SaysInItsMarksHowFarItHasFollowedTheRoot) {
+  catalog_.AddUpdate({.name = "a"});
+  v1::ChangesRequest request = ChangesFrom(0);
+  request.set_watch(true);
+  absl::StatusOr<ChangeFeed> feed = server_.Changes(request);
+  ASSERT_TRUE(feed.ok()) << feed.status();
+  EXPECT_EQ(Drain(*feed).back().mark().root_cursor().upstream_id(), catalog_->node_id().bytes());
+
+  // From now on it follows somebody itself; nothing of that is a record.
+  v1::HelloResponse above;
+  above.set_node_id(Uuid::FromName({}, "root").bytes());
+  v1::Cursor root;
+  root.set_upstream_id(above.node_id());
+  root.set_seq(7);
+  CatalogChange change;
+  change.PutRow(Family::kSettings, kUpstreamHelloSetting, above);
+  change.PutRow(Family::kSettings, kRootCursorSetting, root);
+  catalog_.Commit(change);
+  const std::vector<v1::ChangesResponse> messages = Drain(*feed);
+  ASSERT_THAT(messages, SizeIs(1));
+  EXPECT_EQ(messages[0].mark().root_cursor().seq(), 7U);
+  EXPECT_EQ(messages[0].mark().fingerprint().count(), 1U);
+  EXPECT_THAT(Drain(*feed), IsEmpty());
 }
 
 }  // namespace

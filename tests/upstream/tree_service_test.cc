@@ -3,6 +3,7 @@
 #include "common/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "storage/memory_content_store.h"
 #include "tests/storage/test_catalog.h"
 
 namespace sluice {
@@ -18,7 +19,7 @@ Uuid NodeOf(absl::string_view name) { return Uuid::FromName({}, name); }
 class TreeServiceTest : public ::testing::Test {
  protected:
   TreeServiceTest()
-      : service_(*catalog_, clock_,
+      : service_(*catalog_, content_, clock_,
                  {.upstream_target = "", .self = [] { return Status("hq", ""); }}) {}
 
   static v1::NodeStatus Status(absl::string_view name, absl::string_view upstream) {
@@ -50,6 +51,7 @@ class TreeServiceTest : public ::testing::Test {
   }
 
   TestCatalog catalog_;
+  MemoryContentStore content_;
   ManualClock clock_{absl::FromUnixSeconds(1'700'000'100)};
   TreeService service_;
 };

@@ -1,0 +1,117 @@
+#include "upstream/heard_nodes.h"
+
+#include <set>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
+#include "common/status.h"
+#include "google/protobuf/util/time_util.h"
+#include "google/protobuf/wrappers.pb.h"
+#include "sluice/v1/tree_service.pb.h"
+#include "storage/acknowledgements.h"
+
+namespace sluice {
+namespace {
+
+using google::protobuf::util::TimeUtil;
+
+constexpr int kNodesMax = 10'000;
+constexpr absl::Duration kLateMax = absl::Minutes(10);
+// Family::kSettings: the epoch in which this node heard of others last.
+constexpr absl::string_view kHeardInSetting = "heard_in";
+
+absl::Time ReportedAt(const v1::NodeStatus& status) {
+  return absl::FromUnixMicros(TimeUtil::TimestampToMicroseconds(status.reported_at()));
+}
+
+// Whether somebody has something to say that was not known.
+bool IsNews(const v1::NodeStatus& said, const absl::StatusOr<v1::TreeNode>& known, absl::Time now) {
+  if (!known.ok()) return now - ReportedAt(said) < kNodeForgottenAfter;
+  const v1::NodeStatus& before = known->status();
+  const bool by_former_upstream =
+      said.upstream_id() != before.upstream_id() && ReportedAt(said) < ReportedAt(before);
+  return !by_former_upstream && said.SerializeAsString() != before.SerializeAsString();
+}
+
+// Those below tell a new history of this node everything; what it knew before may be older.
+absl::Status ForgetFormerHistoryHere(const CatalogReader& reader, CatalogChange& change) {
+  ASSIGN_OR_RETURN(const stored::v1::StoreState state, reader.State());
+  const auto known =
+      reader.GetRow<google::protobuf::BytesValue>(Family::kSettings, kHeardInSetting);
+  if (known.ok() && known->value() == state.epoch().epoch_id()) return absl::OkStatus();
+  google::protobuf::BytesValue now;
+  now.set_value(state.epoch().epoch_id());
+  change.PutRow(Family::kSettings, kHeardInSetting, now);
+  if (!known.ok()) return absl::OkStatus();  // Nothing was heard before.
+  ASSIGN_OR_RETURN(const auto nodes,
+                   reader.ListRows<v1::TreeNode>(Family::kNodes, "", "", kNodesMax));
+  for (const auto& [key, node] : nodes) {
+    ASSIGN_OR_RETURN(const Uuid id, Uuid::FromBytes(key));
+    RETURN_IF_ERROR(ForgetAcknowledgementsOf(reader, id, change).status());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status HearNodes(const CatalogReader& reader, const v1::ReportRequest& request,
+                       absl::Time now, CatalogChange& change) {
+  for (int i = 0; i < request.nodes_size(); ++i) {
+    const v1::NodeStatus& said = request.nodes(i);
+    const absl::StatusOr<Uuid> id = Uuid::FromBytes(said.node_id());
+    if (!id.ok()) {
+      return InvalidRequest(
+          {{absl::StrCat("nodes[", i, "].node_id"), std::string(id.status().message())}});
+    }
+    const absl::StatusOr<v1::TreeNode> known =
+        reader.GetRow<v1::TreeNode>(Family::kNodes, id->view());
+    if (!known.ok() && !absl::IsNotFound(known.status())) return known.status();
+    if (i > 0 && !IsNews(said, known, now)) continue;
+    v1::TreeNode node;
+    *node.mutable_status() = said;
+    *node.mutable_heard_at() = TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(now));
+    change.PutRow(Family::kNodes, id->view(), node);
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckNotLate(const CatalogReader& reader, const v1::ReportRequest& request) {
+  if (request.nodes().empty()) return absl::OkStatus();
+  const absl::StatusOr<v1::TreeNode> known =
+      reader.GetRow<v1::TreeNode>(Family::kNodes, request.nodes(0).node_id());
+  if (!known.ok()) return absl::OkStatus();
+  const absl::Duration late = ReportedAt(known->status()) - ReportedAt(request.nodes(0));
+  if (late <= absl::ZeroDuration() || late > kLateMax) return absl::OkStatus();
+  return MakeError(v1::REASON_STALE_VERSION, "a later report of this node was here before");
+}
+
+absl::Status ForgetFormerHistories(const CatalogReader& reader, const v1::ReportRequest& request,
+                                   CatalogChange& change) {
+  RETURN_IF_ERROR(ForgetFormerHistoryHere(reader, change));
+  std::set<std::string> anew;
+  for (const v1::NodeStatus& said : request.nodes()) {
+    const absl::StatusOr<v1::TreeNode> known =
+        reader.GetRow<v1::TreeNode>(Family::kNodes, said.node_id());
+    if (!known.ok()) continue;
+    const bool same = known->status().epoch().epoch_id() == said.epoch().epoch_id();
+    const bool caller = &said == &request.nodes(0);
+    if (!same && (caller || IsNews(said, known, absl::InfinitePast()))) {
+      anew.insert(said.node_id());
+    }
+  }
+  // What such a node was to pass on of those below it may be lost too.
+  for (size_t before = 0; before != anew.size();) {
+    before = anew.size();
+    for (const v1::NodeStatus& said : request.nodes()) {
+      if (anew.contains(said.upstream_id())) anew.insert(said.node_id());
+    }
+  }
+  for (const std::string& bytes : anew) {
+    ASSIGN_OR_RETURN(const Uuid id, Uuid::FromBytes(bytes));
+    RETURN_IF_ERROR(ForgetAcknowledgementsOf(reader, id, change).status());
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace sluice
