@@ -423,6 +423,16 @@ void CompleteLink(config::v1::UpstreamLink& link, Mistakes& mistakes) {
   }
 }
 
+void CompleteParity(config::v1::ParitySchedule& parity, Mistakes& mistakes) {
+  if (!parity.has_times_a_day()) parity.set_times_a_day(1);
+  if (parity.times_a_day() < 0 || parity.times_a_day() > kTimesADayMax) {
+    mistakes.Add("parity.times_a_day",
+                 absl::StrCat(parity.times_a_day(), " is not from 0 to ", kTimesADayMax));
+  }
+  if (!parity.has_at_start()) parity.set_at_start(true);
+  if (!parity.has_verify_content()) parity.set_verify_content(false);
+}
+
 }  // namespace
 
 absl::Status CheckLocalAddress(absl::string_view address, bool for_listening) {
@@ -477,6 +487,7 @@ absl::Status CompleteConfig(config::v1::DownstreamDaemon& config) {
   Mistakes mistakes;
   CompleteNode(*config.mutable_node(), mistakes);
   CompleteLink(*config.mutable_upstream(), mistakes);
+  CompleteParity(*config.mutable_parity(), mistakes);
   for (const config::v1::Listener& listener : config.node().listeners()) {
     if (!listener.address().empty() && listener.address() == config.upstream().target()) {
       mistakes.Add("upstream.target", "is this node's own listener; a node cannot follow itself");

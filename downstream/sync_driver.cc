@@ -48,10 +48,10 @@ void LogSession(const v1::Session& session, Log& log) {
 
 SyncDriver::SyncDriver(SyncEngineOptions engine, UpstreamCallOptions calls, Catalog& catalog,
                        ContentStore& content, Channel& upstream, Clock& clock, Log& log,
-                       std::function<void(const v1::Session&)> on_ended)
+                       Hooks hooks)
     : clock_(clock),
       log_(log),
-      on_ended_(std::move(on_ended)),
+      hooks_(std::move(hooks)),
       catalog_(catalog),
       engine_(std::move(engine), catalog, PresenceIn(content), random_),
       calls_(std::make_unique<UpstreamCalls>(
@@ -112,6 +112,10 @@ void SyncDriver::Run() {
 void SyncDriver::Handle(EngineEvent event) {
   const ChangesReceived* const received = std::get_if<ChangesReceived>(&event);
   const CallNumber changes = received == nullptr ? 0 : received->call;
+  if (const auto* const answered = std::get_if<ReportAnswered>(&event);
+      answered != nullptr && answered->status.ok() && hooks_.on_report_answer) {
+    hooks_.on_report_answer(answered->response);
+  }
   const std::vector<EngineAction> actions = engine_.Handle(std::move(event), clock_.Now());
   for (const EngineAction& action : actions) Do(action);
   if (changes != 0) calls_->ReadMoreChanges(changes);
@@ -140,8 +144,8 @@ void SyncDriver::Do(const EngineAction& action) {
           timer_ = wanted.at;
         } else if constexpr (std::is_same_v<Action, SessionChanged>) {
           LogSession(wanted.session, log_);
-          if (on_ended_ && wanted.session.outcome() != v1::SYNC_OUTCOME_RUNNING) {
-            on_ended_(wanted.session);
+          if (hooks_.on_ended && wanted.session.outcome() != v1::SYNC_OUTCOME_RUNNING) {
+            hooks_.on_ended(wanted.session);
           }
           MutexLock lock(mutex_);
           snapshot_.session = wanted.session;

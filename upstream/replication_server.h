@@ -12,6 +12,7 @@
 #include "storage/catalog.h"
 #include "upstream/change_feed.h"
 #include "upstream/reconcile_exchange.h"
+#include "upstream/report_board.h"
 
 namespace sluice {
 
@@ -21,6 +22,8 @@ class ReplicationServer {
     std::string node_name;
     // Told of every stored report, so that a node in the middle passes it on.
     std::function<void()> on_report;
+    // Adds to the answer to a report of this node. May be empty.
+    std::function<absl::Status(const Uuid&, v1::ReportResponse&)> answer_report;
     // For items of comparisons: what nobody can foresee, but in tests.
     std::function<SipKey()> draw_key = SipKey::Random;
   };
@@ -34,6 +37,7 @@ class ReplicationServer {
   absl::StatusOr<v1::ReportResponse> Report(const v1::ReportRequest& request);
 
   Catalog& catalog() { return catalog_; }
+  ReportBoard& board() { return board_; }
 
  private:
   absl::Status CheckPlace(const v1::HelloRequest& request, const v1::HelloResponse& response) const;
@@ -41,6 +45,7 @@ class ReplicationServer {
   Catalog& catalog_;
   Clock& clock_;
   const Options options_;
+  ReportBoard board_;
 };
 
 }  // namespace sluice
