@@ -89,12 +89,12 @@ absl::StatusOr<v1::CheckRequest> RequestOf(const Invocation& invocation) {
   v1::CheckRequest request;
   request.set_verify_content(invocation.args.Has("--content"));
   request.set_subtree(invocation.args.Has("--subtree"));
-  if (!invocation.args.Has("--wait")) return request;
-  if (!request.subtree()) return UsageError("--wait goes with --subtree");
-  const absl::StatusOr<absl::Duration> wait = ParseDurationText(invocation.args.Get("--wait"));
+  if (!invocation.args.Has("--wait-for")) return request;
+  if (!request.subtree()) return UsageError("--wait-for goes with --subtree");
+  const absl::StatusOr<absl::Duration> wait = ParseDurationText(invocation.args.Get("--wait-for"));
   if (!wait.ok()) return UsageError(wait.status().message());
   if (*wait < absl::Seconds(1) || *wait > kWaitMax) {
-    return UsageError("--wait must be from 1s to 1h");
+    return UsageError("--wait-for must be from 1s to 1h");
   }
   request.set_wait_seconds(static_cast<int32_t>(absl::ToInt64Seconds(*wait)));
   return request;
@@ -254,7 +254,7 @@ Verb ParityCheckVerb() {
           .flags = {{"--content", "",
                      "read and hash every wanted file, and look through the whole catalog, too"},
                     {"--subtree", "", "have all nodes below compare themselves as well"},
-                    {"--wait", "DURATION", "how long to wait for nodes below; default 120s"},
+                    {"--wait-for", "DURATION", "how long to wait for nodes below; default 120s"},
                     {"--format", "text|json|nagios|textfile",
                      "for monitoring: a Nagios plugin's line, or Prometheus' text format"},
                     {"--output-file", "FILE", "write that there, whole or not at all"}},

@@ -87,7 +87,7 @@ TEST_F(ParityVerbsTest, CheckOfASubtreeNamesTheNodes) {
   late.set_node_name("late");
   late.set_overdue(true);
   SetFindings({}, {a, late});
-  EXPECT_EQ(Run({"parity", "check", "--subtree", "--wait", "2min"}), 3);
+  EXPECT_EQ(Run({"parity", "check", "--subtree", "--wait-for", "2min"}), 3);
   EXPECT_THAT(node_.calls()[0],
               AllOf(HasSubstr("\"subtree\":true"), HasSubstr("\"waitSeconds\":120")));
   EXPECT_THAT(out_, AllOf(HasSubstr("a: in parity"), HasSubstr("late: did not answer in time")));
@@ -143,8 +143,8 @@ TEST_F(ParityVerbsTest, WritesPrometheusTextWholeIntoAFile) {
 
 TEST_F(ParityVerbsTest, RefusesFlagsThatDoNotGoTogether) {
   EXPECT_EQ(Run({"parity", "check", "--format", "xml"}), 2);
-  EXPECT_EQ(Run({"parity", "check", "--wait", "1min"}), 2);
-  EXPECT_EQ(Run({"parity", "check", "--subtree", "--wait", "2h"}), 2);
+  EXPECT_EQ(Run({"parity", "check", "--wait-for", "1min"}), 2);
+  EXPECT_EQ(Run({"parity", "check", "--subtree", "--wait-for", "2h"}), 2);
   EXPECT_EQ(Run({"parity", "check", "--output-file", "x"}), 2);
   EXPECT_THAT(node_.calls(), ::testing::IsEmpty());
 }
@@ -164,7 +164,7 @@ TEST_F(ParityVerbsTest, ShowsWhatTheLastCheckFound) {
   EXPECT_EQ(Run({"parity", "show", "site"}), 2);
   EXPECT_THAT(node_.calls()[0], HasSubstr("\"node\":\"site\""));
   EXPECT_THAT(out_, AllOf(HasSubstr("missing upstream"), HasSubstr("2 h"), HasSubstr("yes"),
-                          HasSubstr("(60 min ago), because of schedule")));
+                          HasSubstr("(1 h ago), because of schedule")));
   state.Clear();
   state.set_failed_reason("UPSTREAM_CONNECT");
   state.set_failed_message("calling hq");

@@ -17,8 +17,8 @@ class ParityTreeTest : public TreeTest {
  protected:
   // A check of the node and all below it.
   static Parity CheckSubtree(const NodeProcess& node) {
-    return ReadParity(
-        node.Cli({"parity", "check", "--subtree", "--wait", "60s", "-o", "json"}, 2 * kPatience));
+    return ReadParity(node.Cli({"parity", "check", "--subtree", "--wait-for", "60s", "-o", "json"},
+                               2 * kPatience));
   }
 
   static std::vector<v1::Petition> Petitions(const NodeProcess& node) {
@@ -104,7 +104,7 @@ TEST_F(ParityTreeTest, ANodeThatIsAwayIsOverdue) {
   EXPECT_TRUE(Eventually(*leaf_, [&] { return CheckSubtree(*root_).nodes.size() == 2; }));
   leaf_->Kill();
   const Finished checked =
-      root_->Cli({"parity", "check", "--subtree", "--wait", "2s", "--format", "nagios"});
+      root_->Cli({"parity", "check", "--subtree", "--wait-for", "2s", "--format", "nagios"});
   EXPECT_EQ(checked.exit_code, 3) << checked.out;
   EXPECT_THAT(checked.out, HasSubstr("no answer from site"));
 }
