@@ -25,18 +25,6 @@ absl::Status CompleteConfig(config::v1::DownstreamDaemon& config);
 inline constexpr std::array<absl::string_view, 5> kKnownRoles = {
     "viewer", "approver", "administrator", "publisher", "node"};
 
-// Whether `address` can be listened on, or called, without TLS: "unix:/path", or a loopback IP
-// address or "localhost" with a port, as in "127.0.0.1:8530" and "[::1]:8530". Port 0 is for
-// listening only.
-//
-// Errors: INVALID_ARGUMENT it is malformed, or not local; the message says what would be right.
-absl::Status CheckLocalAddress(absl::string_view address, bool for_listening);
-
-// Whether `address` can be listened on, or called, with TLS: "host:port".
-//
-// Errors: INVALID_ARGUMENT it is malformed.
-absl::Status CheckTlsAddress(absl::string_view address, bool for_listening);
-
 // Whether a completed configuration needs this node's certificate.
 bool NeedsCertificate(const config::v1::Node& node);
 

@@ -1,25 +1,25 @@
 #include "downstream/channel_parity_peer.h"
 
-#include <algorithm>
+#include <string>
 #include <utility>
 
 #include "absl/time/clock.h"
 #include "common/status.h"
+#include "sluice/v1/content_service.pb.h"
 
 namespace sluice {
-namespace {
-
-constexpr size_t kShardsPerRequest = 1024;
-
-}  // namespace
 
 ChannelParityPeer::ChannelParityPeer(Channel& channel, v1::HelloRequest hello,
-                                     absl::Duration timeout)
-    : channel_(channel), hello_(std::move(hello)), timeout_(timeout) {}
+                                     absl::Duration timeout, std::stop_token stop)
+    : channel_(channel), hello_(std::move(hello)), timeout_(timeout), stop_(std::move(stop)) {}
+
+CallOptions ChannelParityPeer::Limits() const {
+  return {.deadline = absl::Now() + timeout_, .stop = stop_};
+}
 
 absl::StatusOr<v1::HelloResponse> ChannelParityPeer::Hello() {
-  return channel_.Unary<v1::HelloRequest, v1::HelloResponse>(
-      "sluice.v1.ReplicationService/Hello", hello_, {.deadline = absl::Now() + timeout_});
+  return channel_.Unary<v1::HelloRequest, v1::HelloResponse>("sluice.v1.ReplicationService/Hello",
+                                                             hello_, Limits());
 }
 
 absl::StatusOr<v1::ReconcileResponse> ChannelParityPeer::ReadStep() {
@@ -28,16 +28,16 @@ absl::StatusOr<v1::ReconcileResponse> ChannelParityPeer::ReadStep() {
     const absl::Status status = exchange_->Finish();
     return status.ok() ? absl::UnavailableError("the upstream ended the comparison early") : status;
   }
-  wire_bytes_ += static_cast<int64_t>(response.ByteSizeLong());
   return response;
 }
 
 absl::StatusOr<v1::ReconcileSums> ChannelParityPeer::Sums() {
-  exchange_ =
-      channel_.Open("sluice.v1.ReplicationService/Reconcile", {.progress_timeout = timeout_});
+  exchange_ = channel_.Open("sluice.v1.ReplicationService/Reconcile",
+                            {.progress_timeout = timeout_, .stop = stop_});
   v1::ReconcileRequest request;
   request.mutable_open()->set_node_id(hello_.node_id());
   *request.mutable_open()->mutable_subscription() = hello_.subscription();
+  request.mutable_open()->set_mode(hello_.mode());
   RETURN_IF_ERROR(Send(request));
   v1::ReconcileSums sums;
   do {
@@ -49,29 +49,29 @@ absl::StatusOr<v1::ReconcileSums> ChannelParityPeer::Sums() {
 }
 
 absl::Status ChannelParityPeer::Send(const v1::ReconcileRequest& request) {
-  wire_bytes_ += static_cast<int64_t>(request.ByteSizeLong());
   // A write fails when the call has ended; reading then says why.
   exchange_->Write(request);
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<v1::ShardKeys>> ChannelParityPeer::Keys(
-    const std::vector<ShardId>& shards) {
-  std::vector<v1::ShardKeys> keys;
-  for (size_t begin = 0; begin < shards.size(); begin += kShardsPerRequest) {
-    const size_t end = std::min(begin + kShardsPerRequest, shards.size());
-    v1::ReconcileRequest request;
-    for (size_t i = begin; i < end; ++i) {
-      request.mutable_keys_wanted()->add_shard_ids(shards[i].bytes());
-    }
-    RETURN_IF_ERROR(Send(request));
-    for (size_t open = end - begin; open > 0;) {
-      ASSIGN_OR_RETURN(v1::ReconcileResponse response, ReadStep());
-      if (!response.keys().more()) --open;
-      keys.push_back(std::move(*response.mutable_keys()));
-    }
+absl::StatusOr<v1::GetRecordsResponse> ChannelParityPeer::GetRecords(
+    const v1::GetRecordsRequest& request) {
+  return channel_.Unary<v1::GetRecordsRequest, v1::GetRecordsResponse>(
+      "sluice.v1.ReplicationService/GetRecords", request, Limits());
+}
+
+absl::StatusOr<std::set<Digest>> ChannelParityPeer::FindMissing(const std::vector<Digest>& files) {
+  v1::FindMissingRequest request;
+  for (const Digest& file : files) request.add_digests(file.bytes());
+  ASSIGN_OR_RETURN(const v1::FindMissingResponse response,
+                   (channel_.Unary<v1::FindMissingRequest, v1::FindMissingResponse>(
+                       "sluice.v1.ContentService/FindMissing", request, Limits())));
+  std::set<Digest> missing;
+  for (const std::string& bytes : response.missing()) {
+    ASSIGN_OR_RETURN(const Digest file, Digest::FromBytes(bytes));
+    missing.insert(file);
   }
-  return keys;
+  return missing;
 }
 
 }  // namespace sluice

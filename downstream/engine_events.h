@@ -85,6 +85,8 @@ struct ContentLost {
 struct ReportAnswered {
   CallNumber call;
   absl::Status status;
+  // What the upstream has to say; the engine passes it by.
+  v1::ReportResponse response = {};
 };
 // What this node has to report changed.
 struct ReportDue {};

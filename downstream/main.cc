@@ -15,7 +15,9 @@
 #include "common/rpc/channel.h"
 #include "common/status.h"
 #include "downstream/guard_service.h"
-#include "downstream/parity_service.h"
+#include "downstream/parity_driver.h"
+#include "downstream/parity_fix.h"
+#include "downstream/parity_runner.h"
 #include "downstream/refused_publishing.h"
 #include "downstream/relayed_content.h"
 #include "downstream/removal_guard.h"
@@ -23,6 +25,7 @@
 #include "downstream/sync_service.h"
 #include "google/protobuf/util/time_util.h"
 #include "storage/session_conditions.h"
+#include "upstream/parity_methods.h"
 #include "upstream/serving_node.h"
 #include "upstream/state_verbs.h"
 
@@ -76,6 +79,32 @@ std::vector<FindingCount> CountsOf(const std::map<v1::FindingClass, int64_t>& fi
   return counts;
 }
 
+// What an operator asks for, as the check takes it.
+ParityCheck::Options CheckOptionsOf(const v1::CheckRequest& request) {
+  ParityCheck::Options options;
+  options.thorough = request.verify_content();
+  return options;
+}
+
+ParityDriver::Options ParityOptionsOf(const config::v1::DownstreamDaemon& config,
+                                      std::function<void()> after_sync) {
+  return {.schedule = ParitySchedule::From(config.parity()),
+          .verify_content = config.parity().verify_content(),
+          .after_sync = std::move(after_sync)};
+}
+
+// Sends a petition to the node above.
+absl::StatusOr<v1::Petition> SendPetition(Channel& upstream, const Uuid& self,
+                                          const v1::Petition& petition) {
+  v1::SubmitPetitionRequest request;
+  request.set_node_id(self.bytes());
+  *request.mutable_petition() = petition;
+  ASSIGN_OR_RETURN(v1::SubmitPetitionResponse response,
+                   (upstream.Unary<v1::SubmitPetitionRequest, v1::SubmitPetitionResponse>(
+                       "sluice.v1.ReplicationService/SubmitPetition", request)));
+  return std::move(*response.mutable_petition());
+}
+
 // A new store begins with the subscription of the configuration.
 absl::Status SetInitialSubscription(const config::v1::DownstreamDaemon& config, Catalog& catalog) {
   const bool set =
@@ -106,13 +135,14 @@ class DownstreamDaemon : public RunningDaemon {
         std::make_unique<DownstreamDaemon>(config, std::move(monitoring), std::move(state),
                                            std::move(certificates), std::move(upstream), log);
     daemon->sync_service_.AddTo(daemon->node_.router());
-    daemon->parity_.AddTo(daemon->node_.router());
     daemon->AddGuard();
+    daemon->parity_methods_.AddTo(daemon->node_.router());
     AddRefusedPublishing(config.upstream().target(), daemon->node_.router());
     daemon->node_.health().Set("sluice.sync", true);
     daemon->node_.health().Set("sluice.content", true);
     RETURN_IF_ERROR(daemon->node_.Listen());
     daemon->driver_.Start();
+    daemon->parity_driver_.Start();
     return daemon;
   }
 
@@ -127,21 +157,31 @@ class DownstreamDaemon : public RunningDaemon {
         audit_(state_->catalog(), clock_),
         driver_(EngineOptions(config), CallOptionsOf(config), state_->catalog(), state_->content(),
                 *upstream_, clock_, log,
-                [this](const v1::Session& session) { node_.NoteSession(session); }),
+                {.on_ended =
+                     [this](const v1::Session& session) {
+                       node_.NoteSession(session);
+                       parity_driver_.NoteSession(session);
+                     },
+                 .on_report_answer =
+                     [this](const v1::ReportResponse& answer) { TakeReportAnswer(answer); }}),
         relay_(driver_, state_->content()),
         demand_(relay_),
         sync_service_(driver_, state_->catalog()),
         parity_(state_->catalog(), state_->content(), *upstream_, clock_,
                 {.hello = [this] { return driver_.MakeHello(); },
                  .timeout = CallOptionsOf(config).stall_timeout,
-                 .start_sync = [this] { driver_.Post(SyncRequested{v1::SYNC_TRIGGER_OPERATOR}); },
-                 .refetch = [this](const Digest& file) { driver_.Post(ContentLost{file}); }}),
+                 .on_checked = [this] { driver_.Post(ReportDue{}); }}),
         node_(*state_, audit_, demand_, clock_, log,
               {.config = config.node(),
                .upstream_target = config.upstream().target(),
                .certificates = certificates_.get(),
                .monitoring = monitoring_.get(),
                .findings = [this] { return CountsOf(parity_.LastFindings()); },
+               .parity_last_check = [this] { return parity_.LastChecked(); },
+               .send_petition =
+                   [this](const v1::Petition& petition) {
+                     return SendPetition(*upstream_, state_->catalog().node_id(), petition);
+                   },
                .on_report = [this] { driver_.Post(ReportDue{}); },
                .on_subscription =
                    [this] { driver_.Post(SyncRequested{v1::SYNC_TRIGGER_SUBSCRIPTION}); },
@@ -151,7 +191,20 @@ class DownstreamDaemon : public RunningDaemon {
                      return true;
                    },
                .conditions = [this] { return Conditions(); },
-               .self = [this] { return driver_.Status(); }}) {}
+               .self = [this] { return driver_.Status(); }}),
+        parity_driver_(ParityOptionsOf(config, [this] { node_.petitions().AskAgain(); }), parity_,
+                       clock_, log),
+        fix_(state_->catalog(), state_->content(), parity_, FixOptions(config)),
+        parity_methods_(
+            state_->catalog(), node_.board(), clock_,
+            {.node_name = config.node().name(),
+             .check =
+                 [this](const v1::CheckRequest& request) {
+                   return parity_.Check(CheckOptionsOf(request));
+                 },
+             .fix = [this](const CallContext& context,
+                           const v1::FixRequest& request) { return fix_.Fix(context, request); }}) {
+  }
 
   std::vector<ListeningAddress> Addresses() const override { return node_.Addresses(); }
 
@@ -164,6 +217,7 @@ class DownstreamDaemon : public RunningDaemon {
 
   void Drain(absl::Time deadline) override {
     node_.Drain(deadline);
+    parity_driver_.Stop();
     driver_.Stop();
   }
 
@@ -187,6 +241,34 @@ class DownstreamDaemon : public RunningDaemon {
     return conditions;
   }
 
+  ParityFix::Options FixOptions(const config::v1::DownstreamDaemon& config) {
+    ParityFix::Options options;
+    options.upstream_target = config.upstream().target();
+    options.start_sync = [this] { driver_.Post(SyncRequested{v1::SYNC_TRIGGER_OPERATOR}); };
+    options.refetch = [this](const Digest& file) { driver_.Post(ContentLost{file}); };
+    options.ask = [this](v1::Petition petition, CatalogChange change) {
+      return node_.petitions().Ask(std::move(petition), std::move(change));
+    };
+    options.audit = [this](const CallContext& context, absl::string_view action,
+                           absl::string_view subject, absl::string_view detail,
+                           CatalogChange& change) {
+      audit_.Add(context, action, subject, detail, change);
+    };
+    options.actor = ActorOf;
+    return options;
+  }
+
+  // By the thread of the sync driver.
+  void TakeReportAnswer(const v1::ReportResponse& answer) {
+    if (answer.has_parity_wanted_at()) {
+      const absl::Time at = absl::FromUnixMicros(
+          google::protobuf::util::TimeUtil::TimestampToMicroseconds(answer.parity_wanted_at()));
+      node_.board().WantParity(at);
+      if (parity_.LastAttempted() < at) parity_driver_.Wanted(at);
+    }
+    node_.petitions().TakeAnswers(answer.petition_answers());
+  }
+
   SystemClock clock_;
   std::unique_ptr<Monitoring> monitoring_;
   std::unique_ptr<StateDirectory> state_;
@@ -197,8 +279,11 @@ class DownstreamDaemon : public RunningDaemon {
   RelayedContent relay_;
   RelayedDemand demand_;
   SyncService sync_service_;
-  ParityService parity_;
+  ParityRunner parity_;
   ServingNode node_;
+  ParityDriver parity_driver_;
+  ParityFix fix_;
+  ParityMethods parity_methods_;
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "sluice/v1/tree_service.pb.h"
 #include "storage/content_wants.h"
 #include "storage/root_cursor.h"
+#include "storage/parity_rows.h"
 #include "storage/selection.h"
 #include "storage/session_rows.h"
 
@@ -18,6 +19,8 @@ namespace {
 
 constexpr int kNodesMax = 10'000;
 constexpr int kLevelsMax = 64;
+// About 500 bytes each.
+constexpr int64_t kFindingsPerReportMax = 2000;
 
 // What the catalog's shards say about it.
 absl::Status CountRecords(const CatalogReader& reader, v1::NodeStatus& status) {
@@ -32,6 +35,20 @@ absl::Status CountRecords(const CatalogReader& reader, v1::NodeStatus& status) {
     }
   }
   return absl::OkStatus();
+}
+
+// A report is one message, and a tree in disorder has many findings.
+void ThinOutFindings(v1::ReportRequest& request) {
+  const auto with_findings =
+      std::count_if(request.nodes().begin(), request.nodes().end(),
+                    [](const v1::NodeStatus& node) { return node.parity().findings_size() > 0; });
+  if (with_findings == 0) return;
+  const auto max = static_cast<int>(kFindingsPerReportMax / with_findings);
+  for (v1::NodeStatus& node : *request.mutable_nodes()) {
+    if (node.parity().findings_size() <= max) continue;
+    auto& findings = *node.mutable_parity()->mutable_findings();
+    findings.DeleteSubrange(max, findings.size() - max);
+  }
 }
 
 }  // namespace
@@ -64,12 +81,15 @@ absl::StatusOr<v1::ReportRequest> MakeReport(const CatalogReader& reader, const 
   status.set_files_wanted(wants.wanted());
   status.set_files_missing(wants.missing());
   status.set_files_failed(wants.failed());
+  ASSIGN_OR_RETURN(v1::ParityState parity, ReadParityState(reader));
+  if (parity.has_attempted_at()) *status.mutable_parity() = std::move(parity);
   *status.mutable_reported_at() =
       google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(now));
 
   ASSIGN_OR_RETURN(const auto below,
                    reader.ListRows<v1::TreeNode>(Family::kNodes, "", "", kNodesMax));
   for (const auto& [key, node] : below) *request.add_nodes() = node.status();
+  ThinOutFindings(request);
   return request;
 }
 

@@ -1,5 +1,6 @@
 #include "downstream/parity_check.h"
 
+#include <algorithm>
 #include <optional>
 #include <set>
 #include <string>
@@ -7,21 +8,20 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
-#include "absl/strings/str_cat.h"
-#include "common/errors.h"
 #include "common/status.h"
+#include "downstream/content_check.h"
+#include "downstream/counted_peer.h"
+#include "downstream/dangling_check.h"
+#include "downstream/finding_memory.h"
 #include "downstream/item_comparison.h"
-#include "downstream/record_comparison.h"
-#include "google/protobuf/util/time_util.h"
-#include "storage/decisions.h"
+#include "downstream/upstream_answers.h"
+#include "storage/parity_rows.h"
 #include "storage/record_items.h"
-#include "storage/selection.h"
 
 namespace sluice {
 namespace {
 
-constexpr int kPage = 1000;
-constexpr int kFindingsMax = 1'000'000;
+constexpr size_t kShardsPerRequest = 1024;
 
 absl::Status AppendMembers(const CatalogReader& reader, const ShardId& shard, MemberList& members) {
   return ForEachMember(reader, {shard}, [&](const ShardId& /*shard*/, const ShardMember& member) {
@@ -41,7 +41,7 @@ absl::Status AppendMembers(const v1::ShardKeys& keys, MemberList& members) {
 }
 
 // What differs between these shards, by items; nothing when that cannot be said exactly.
-absl::StatusOr<std::optional<std::vector<v1::Finding>>> CompareByItems(
+absl::StatusOr<std::optional<std::vector<Difference>>> CompareByItems(
     const CatalogReader& reader, ParityPeer& peer, const std::vector<ShardId>& here,
     const std::vector<ShardId>& there) {
   ItemComparison comparison(reader, here, there, {.scope = ItemScope::kFact, .brief = true});
@@ -53,7 +53,7 @@ absl::StatusOr<std::optional<std::vector<v1::Finding>>> CompareByItems(
     ASSIGN_OR_RETURN(const v1::ReconcileResponse response, peer.Receive());
     ASSIGN_OR_RETURN(next, comparison.Take(response));
   }
-  if (next == ItemComparison::Next::kGiveUp) return std::optional<std::vector<v1::Finding>>();
+  if (next == ItemComparison::Next::kGiveUp) return std::optional<std::vector<Difference>>();
 
   // What both sides have about the same subjects says how they differ.
   absl::flat_hash_set<RecordKey> only_here;
@@ -79,25 +79,33 @@ absl::StatusOr<std::optional<std::vector<v1::Finding>>> CompareByItems(
   return std::optional(CompareMembers(members, upstream_members));
 }
 
-// What tells a finding apart from all others, as the key of its row.
-std::string RowKey(const v1::Finding& finding) {
-  return absl::StrCat(finding.finding_class(), "/", finding.kind(), "/", finding.id(), "/",
-                      finding.sha256());
+// The records of these shards, by their keys.
+absl::StatusOr<MemberList> AskKeys(ParityPeer& peer, const std::vector<ShardId>& shards) {
+  MemberList members;
+  for (size_t begin = 0; begin < shards.size(); begin += kShardsPerRequest) {
+    const size_t end = std::min(begin + kShardsPerRequest, shards.size());
+    v1::ReconcileRequest request;
+    for (size_t i = begin; i < end; ++i) {
+      request.mutable_keys_wanted()->add_shard_ids(shards[i].bytes());
+    }
+    RETURN_IF_ERROR(peer.Send(request));
+    for (size_t open = end - begin; open > 0;) {
+      ASSIGN_OR_RETURN(const v1::ReconcileResponse response, peer.Receive());
+      if (!response.keys().more()) --open;
+      RETURN_IF_ERROR(AppendMembers(response.keys(), members));
+    }
+  }
+  return members;
 }
 
-v1::Finding ContentFinding(v1::FindingClass finding_class, const RecordColumns& update,
-                           const Digest& digest, v1::Reason reason, absl::string_view detail) {
-  v1::Finding finding;
-  finding.set_finding_class(finding_class);
-  finding.set_kind(v1::RECORD_KIND_REVISION);
-  finding.set_id(update.key.id.ToString());
-  finding.set_title(update.header.title());
-  finding.set_revision_here(update.key.revision);
-  finding.set_sha256(digest.ToHex());
-  finding.set_reason(ReasonName(reason));
-  finding.set_cause(std::string(detail.empty() ? FactsOf(reason).cause : detail));
-  finding.set_remedy(std::string(FactsOf(reason).remedy));
-  return finding;
+absl::Status AddTitles(const CatalogReader& reader, std::vector<v1::Finding>& findings) {
+  for (v1::Finding& finding : findings) {
+    if (!finding.title().empty() || finding.kind() == v1::RECORD_KIND_CATEGORY) continue;
+    ASSIGN_OR_RETURN(const Uuid id, Uuid::Parse(finding.id()));
+    const absl::StatusOr<RecordColumns> update = reader.CurrentRevision(id);
+    if (update.ok()) finding.set_title(update->header.title());
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -105,10 +113,20 @@ v1::Finding ContentFinding(v1::FindingClass finding_class, const RecordColumns& 
 ParityCheck::ParityCheck(Catalog& catalog, ContentStore& content, Clock& clock)
     : catalog_(catalog), content_(content), clock_(clock) {}
 
+bool ParityCheck::Counts(const v1::ShardDefinition& shard, const Options& options) const {
+  if (shard.stream() == v1::STREAM_KIND_SITE) return false;
+  // It decides itself.
+  const bool own_policy =
+      shard.stream() == v1::STREAM_KIND_POLICY && options.mode == v1::NODE_MODE_AUTONOMOUS;
+  return !own_policy && shard.kept_by() != catalog_.node_id().view();
+}
+
 absl::StatusOr<v1::CheckSummary> ParityCheck::Run(
-    ParityPeer& peer, const v1::CheckRequest& request,
+    ParityPeer& upstream, const Options& options,
     const std::function<void(const v1::Finding&)>& found) {
+  CountedPeer peer(upstream);
   v1::CheckSummary summary;
+  summary.set_trigger(options.trigger);
   ASSIGN_OR_RETURN(const v1::HelloResponse hello, peer.Hello());
   ASSIGN_OR_RETURN(const Uuid upstream_id, Uuid::FromBytes(hello.node_id()));
   summary.set_upstream_id(upstream_id.ToString());
@@ -116,46 +134,81 @@ absl::StatusOr<v1::CheckSummary> ParityCheck::Run(
   *summary.mutable_upstream_epoch() = hello.epoch();
 
   const CatalogReader reader = catalog_.Read();
-  std::vector<v1::Finding> findings;
-  RETURN_IF_ERROR(CompareRecords(reader, peer, summary, findings));
-  RETURN_IF_ERROR(ListKept(reader, findings));
-  RETURN_IF_ERROR(CheckContent(reader, request.verify_content(), summary, findings));
-  RETURN_IF_ERROR(Remember(reader, findings));
+  std::vector<Difference> differences;
+  RETURN_IF_ERROR(CompareRecords(reader, peer, options, summary, differences));
+  RETURN_IF_ERROR(ListKept(reader, differences));
+  ASSIGN_OR_RETURN(std::vector<v1::Finding> findings,
+                   UpstreamAnswers(reader, peer, hello).Refine(std::move(differences)));
 
-  std::vector<int64_t> by_class(v1::FindingClass_ARRAYSIZE, 0);
-  for (v1::Finding& finding : findings) {
-    if (finding.title().empty() && finding.kind() != v1::RECORD_KIND_CATEGORY) {
-      ASSIGN_OR_RETURN(const Uuid id, Uuid::Parse(finding.id()));
-      const absl::StatusOr<RecordColumns> update = reader.CurrentRevision(id);
-      if (update.ok()) finding.set_title(update->header.title());
-    }
-    ++by_class[static_cast<size_t>(finding.finding_class())];
-    found(finding);
-  }
-  summary.mutable_findings_by_class()->Add(by_class.begin(), by_class.end());
-  summary.set_findings(static_cast<int64_t>(findings.size()));
-  summary.set_in_parity(findings.empty());
-  summary.set_wire_bytes(peer.wire_bytes());
-  *summary.mutable_checked_at() =
-      google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(clock_.Now()));
+  RETURN_IF_ERROR(LookInside(reader, peer, options, summary, findings));
+  RETURN_IF_ERROR(AddTitles(reader, findings));
+  summary.set_wire_bytes(peer.bytes());
+
+  CatalogChange change;
+  RETURN_IF_ERROR(Remember(reader, {clock_.Now(), options.wanted_at}, summary, findings, change));
+  RETURN_IF_ERROR(catalog_.Commit(change).status());
+  for (const v1::Finding& finding : findings) found(finding);
   return summary;
 }
 
+// What concerns this node alone. What only a thorough check finds is looked at again until it is
+// mended, so that the next ordinary one does not forget it.
+absl::Status ParityCheck::LookInside(const CatalogReader& reader, ParityPeer& peer,
+                                     const Options& options, v1::CheckSummary& summary,
+                                     std::vector<v1::Finding>& findings) {
+  ContentCheck::Verify verify = {.all = options.thorough, .these = {}};
+  std::set<Uuid> dangling;
+  ASSIGN_OR_RETURN(const auto known, ReadFindingRows(reader));
+  for (const auto& [key, finding] : known) {
+    if (finding.finding_class() == v1::FINDING_CLASS_CONTENT_CORRUPT) {
+      ASSIGN_OR_RETURN(const Digest digest, Digest::Parse(finding.sha256()));
+      verify.these.insert(digest);
+    } else if (finding.finding_class() == v1::FINDING_CLASS_DANGLING) {
+      ASSIGN_OR_RETURN(const Uuid id, Uuid::Parse(finding.id()));
+      dangling.insert(id);
+    }
+  }
+  ContentCheck content(reader, content_, peer);
+  RETURN_IF_ERROR(content.Run(verify));
+  // An approval is not inactive because its update is still on its way.
+  std::set<std::string> coming;
+  for (const v1::Finding& finding : findings) {
+    if (finding.finding_class() == v1::FINDING_CLASS_MISSING_DOWNSTREAM)
+      coming.insert(finding.id());
+  }
+  for (const v1::Finding& finding : content.findings()) {
+    const bool waits = finding.finding_class() == v1::FINDING_CLASS_APPROVAL_INACTIVE &&
+                       coming.contains(finding.id());
+    if (!waits) findings.push_back(finding);
+  }
+  summary.set_files_checked(content.files_checked());
+  if (options.thorough) return FindDangling(reader, content.dangling(), findings);
+  for (const Uuid& id : dangling) {
+    if (content.dangling().contains(id)) continue;
+    ASSIGN_OR_RETURN(std::optional<v1::Finding> finding, DanglingOf(reader, id));
+    if (finding.has_value()) findings.push_back(*std::move(finding));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status ParityCheck::CompareRecords(const CatalogReader& reader, ParityPeer& peer,
-                                         v1::CheckSummary& summary,
-                                         std::vector<v1::Finding>& findings) {
+                                         const Options& options, v1::CheckSummary& summary,
+                                         std::vector<Difference>& differences) {
   absl::flat_hash_map<ShardId, Fingerprint> ours;
   ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
   Fingerprint total_here;
   for (const ShardInfo& shard : shards) {
-    if (shard.definition.kept_by() == catalog_.node_id().view()) continue;
+    if (!Counts(shard.definition, options)) continue;
     ours.emplace(shard.id, shard.fingerprint);
     total_here.Add(shard.fingerprint);
   }
   ASSIGN_OR_RETURN(const v1::ReconcileSums sums, peer.Sums());
   std::vector<ShardId> differing;
   Fingerprint total_upstream;
+  int64_t compared = 0;
   for (const v1::ShardSum& sum : sums.shards()) {
+    if (!Counts(sum.definition(), options)) continue;
+    ++compared;
     const ShardId id = ShardId::Of(sum.definition());
     ASSIGN_OR_RETURN(const Fingerprint theirs, Fingerprint::FromProto(sum.fingerprint()));
     total_upstream.Add(theirs);
@@ -163,7 +216,7 @@ absl::Status ParityCheck::CompareRecords(const CatalogReader& reader, ParityPeer
     if (found == ours.end() || !(found->second == theirs)) differing.push_back(id);
     if (found != ours.end()) ours.erase(found);
   }
-  summary.set_shards_compared(sums.shards_size() + static_cast<int64_t>(ours.size()));
+  summary.set_shards_compared(compared + static_cast<int64_t>(ours.size()));
 
   // Shards that only this node has differ too.
   std::vector<ShardId> differing_here = differing;
@@ -173,105 +226,30 @@ absl::Status ParityCheck::CompareRecords(const CatalogReader& reader, ParityPeer
   summary.set_records_upstream(static_cast<int64_t>(total_upstream.count()));
 
   if (sums.symbols() && !differing.empty()) {
-    ASSIGN_OR_RETURN(std::optional<std::vector<v1::Finding>> found,
+    ASSIGN_OR_RETURN(std::optional<std::vector<Difference>> found,
                      CompareByItems(reader, peer, differing_here, differing));
     if (found.has_value()) {
-      findings = *std::move(found);
+      differences = *std::move(found);
       return absl::OkStatus();
     }
   }
-  MemberList upstream_members;
-  if (!differing.empty()) {
-    ASSIGN_OR_RETURN(const std::vector<v1::ShardKeys> keys, peer.Keys(differing));
-    for (const v1::ShardKeys& part : keys) RETURN_IF_ERROR(AppendMembers(part, upstream_members));
-  }
+  ASSIGN_OR_RETURN(const MemberList upstream_members, AskKeys(peer, differing));
   MemberList members;
   for (const ShardId& id : differing_here) RETURN_IF_ERROR(AppendMembers(reader, id, members));
-  findings = CompareMembers(members, upstream_members);
+  differences = CompareMembers(members, upstream_members);
   return absl::OkStatus();
 }
 
 absl::Status ParityCheck::ListKept(const CatalogReader& reader,
-                                   std::vector<v1::Finding>& findings) {
+                                   std::vector<Difference>& differences) {
   ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
   for (const ShardInfo& shard : shards) {
     if (shard.definition.kept_by() != catalog_.node_id().view()) continue;
     MemberList members;
     RETURN_IF_ERROR(AppendMembers(reader, shard.id, members));
-    for (const ShardMember& member : members) findings.push_back(KeptFinding(member.key));
+    for (const ShardMember& member : members) differences.push_back(KeptDifference(member));
   }
   return absl::OkStatus();
-}
-
-absl::Status ParityCheck::CheckContent(const CatalogReader& reader, bool verify,
-                                       v1::CheckSummary& summary,
-                                       std::vector<v1::Finding>& findings) {
-  ASSIGN_OR_RETURN(const v1::Subscription subscription, ReadSubscription(reader));
-  ASSIGN_OR_RETURN(const Selection selection, Selection::Expand(reader, subscription));
-  std::set<std::string> checked;
-  std::string after;
-  while (true) {
-    ASSIGN_OR_RETURN(const std::vector<RecordColumns> policies,
-                     reader.List(v1::RECORD_KIND_POLICY, after, kPage));
-    if (policies.empty()) break;
-    after = policies.back().key.Encode();
-    for (const RecordColumns& policy : policies) {
-      ASSIGN_OR_RETURN(const WantedFiles wanted, FilesWantedFor(reader, policy.key.id, selection));
-      for (const stored::v1::FileReference& file : wanted.files) {
-        if (!checked.insert(file.sha256()).second) continue;
-        RETURN_IF_ERROR(CheckFile(reader, policy.key.id, file, verify, findings));
-      }
-    }
-  }
-  summary.set_files_checked(static_cast<int64_t>(checked.size()));
-  return absl::OkStatus();
-}
-
-absl::Status ParityCheck::CheckFile(const CatalogReader& reader, const Uuid& update_id,
-                                    const stored::v1::FileReference& file, bool verify,
-                                    std::vector<v1::Finding>& findings) {
-  ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(file.sha256()));
-  ASSIGN_OR_RETURN(const RecordColumns update, reader.CurrentRevision(update_id));
-  const absl::StatusOr<ContentInfo> info = content_.Stat(digest);
-  if (!info.ok()) {
-    const absl::StatusOr<stored::v1::ContentRow> row =
-        reader.GetRow<stored::v1::ContentRow>(Family::kContent, digest.view());
-    findings.push_back(ContentFinding(v1::FINDING_CLASS_CONTENT_MISSING, update, digest,
-                                      v1::REASON_CONTENT_MISSING,
-                                      row.ok() ? row->last_failure().message() : ""));
-    return absl::OkStatus();
-  }
-  const bool whole = info->size_bytes == file.size_bytes();
-  const absl::Status intact = whole && verify ? content_.Verify(digest) : absl::OkStatus();
-  if (!whole || !intact.ok()) {
-    findings.push_back(ContentFinding(v1::FINDING_CLASS_CONTENT_CORRUPT, update, digest,
-                                      v1::REASON_CONTENT_CORRUPT, intact.message()));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ParityCheck::Remember(const CatalogReader& reader,
-                                   std::vector<v1::Finding>& findings) {
-  ASSIGN_OR_RETURN(const auto rows,
-                   reader.ListRows<v1::Finding>(Family::kFindings, "", "", kFindingsMax));
-  absl::flat_hash_map<std::string, v1::Finding> before(rows.begin(), rows.end());
-  const google::protobuf::Timestamp now =
-      google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(clock_.Now()));
-  CatalogChange change;
-  for (v1::Finding& finding : findings) {
-    const std::string key = RowKey(finding);
-    const auto known = before.find(key);
-    if (known == before.end()) {
-      *finding.mutable_first_seen() = now;
-      change.PutRow(Family::kFindings, key, finding);
-    } else {
-      *finding.mutable_first_seen() = known->second.first_seen();
-      before.erase(known);
-    }
-  }
-  for (const auto& [key, unused] : before) change.DeleteRow(Family::kFindings, key);
-  if (change.empty()) return absl::OkStatus();
-  return catalog_.Commit(change).status();
 }
 
 }  // namespace sluice

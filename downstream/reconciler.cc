@@ -315,7 +315,8 @@ absl::StatusOr<Reconciler::Step> Reconciler::OnRecords(v1::GetRecordsResponse re
       // it, but only for the shards of the selection: taken from here it might never leave again.
       if (shard.ok() && !definitions_.contains(*shard)) continue;
       applier_.Add(std::move(*item.mutable_record()), now, change);
-    } else if (item.status().reason() == ReasonName(v1::REASON_ITEM_NOT_YET)) {
+    } else if (item.status().reason() == ReasonName(v1::REASON_ITEM_NOT_YET) &&
+               item.status().code() == static_cast<int>(absl::StatusCode::kUnavailable)) {
       to_fetch_.push_back(fetching_[static_cast<size_t>(i)]);  // The answer was full.
     }
     // Absent meanwhile: the tail from at_seq brings what became of it.

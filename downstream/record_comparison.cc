@@ -6,66 +6,48 @@
 #include <utility>
 
 #include "common/errors.h"
+#include "downstream/finding_words.h"
 
 namespace sluice {
 namespace {
 
-// What each side has about one subject: an update's revisions, its policy, a category, a group.
-struct Subject {
-  std::vector<const ShardMember*> here;
-  std::vector<const ShardMember*> upstream;
-};
-
-std::set<Digest> DigestsOf(const std::vector<const ShardMember*>& members) {
+std::set<Digest> DigestsOf(const MemberList& members) {
   std::set<Digest> digests;
-  for (const ShardMember* member : members) digests.insert(member->digest);
+  for (const ShardMember& member : members) digests.insert(member.digest);
   return digests;
 }
 
+void SortByAge(MemberList& members) {
+  std::stable_sort(members.begin(), members.end(),
+                   [](const ShardMember& a, const ShardMember& b) { return a.stamp < b.stamp; });
+}
+
 // The number of the newest of them; 0 when there is none.
-uint32_t NewestRevision(const std::vector<const ShardMember*>& members) {
-  const auto newest = std::max_element(
-      members.begin(), members.end(),
-      [](const ShardMember* a, const ShardMember* b) { return a->stamp < b->stamp; });
-  return newest == members.end() ? 0 : (*newest)->key.revision;
+uint32_t NewestRevision(const MemberList& members) {
+  return members.empty() ? 0 : members.back().key.revision;
 }
 
-bool IsDecision(v1::RecordKind kind) {
-  return kind == v1::RECORD_KIND_POLICY || kind == v1::RECORD_KIND_TARGET_GROUP ||
-         kind == v1::RECORD_KIND_EXPIRY;
-}
-
-v1::FindingClass ClassOf(const RecordKey& key, const Subject& subject) {
-  if (subject.upstream.empty()) return v1::FINDING_CLASS_MISSING_UPSTREAM;
-  if (IsDecision(key.kind)) return v1::FINDING_CLASS_DECISION_DIFFERS;
-  if (subject.here.empty()) return v1::FINDING_CLASS_MISSING_DOWNSTREAM;
-  return v1::FINDING_CLASS_REVISION_DIFFERS;
-}
-
-void Explain(v1::Finding& finding) {
-  switch (finding.finding_class()) {
-    case v1::FINDING_CLASS_MISSING_UPSTREAM:
-      finding.set_reason(ReasonName(v1::REASON_ITEM_NOT_FOUND));
-      finding.set_cause("this node has it and its upstream does not");
-      finding.set_remedy(
-          "Let the upstream import or select it again, or decline it there; until then this node "
-          "keeps it.");
-      return;
-    case v1::FINDING_CLASS_DECISION_DIFFERS:
-      finding.set_reason(ReasonName(v1::REASON_ITEM_NOT_YET));
-      finding.set_cause("the upstream decided otherwise than what is known here");
-      finding.set_remedy("Synchronise: sluice sync start.");
-      return;
-    case v1::FINDING_CLASS_REVISION_DIFFERS:
-      finding.set_reason(ReasonName(v1::REASON_ITEM_NOT_YET));
-      finding.set_cause("the two nodes hold different revisions of it");
-      finding.set_remedy("Synchronise: sluice sync start.");
-      return;
-    default:
-      finding.set_reason(ReasonName(v1::REASON_ITEM_NOT_YET));
-      finding.set_cause("the upstream has it, it is in the selection, and it is not here");
-      finding.set_remedy("Synchronise: sluice sync start.");
+// Whether one number stands for different revisions.
+bool NumbersClash(const Difference& difference) {
+  const std::set<Digest> here = DigestsOf(difference.here);
+  const std::set<Digest> there = DigestsOf(difference.upstream);
+  for (const ShardMember& ours : difference.here) {
+    if (there.contains(ours.digest)) continue;
+    for (const ShardMember& theirs : difference.upstream) {
+      if (theirs.key == ours.key && !here.contains(theirs.digest)) return true;
+    }
   }
+  return false;
+}
+
+v1::FindingClass ClassOf(const RecordKey& key, const Difference& difference) {
+  if (key.kind == v1::RECORD_KIND_TARGET_GROUP) return v1::FINDING_CLASS_GROUP_MISMATCH;
+  if (difference.upstream.empty()) return v1::FINDING_CLASS_MISSING_UPSTREAM;
+  const bool decision = key.kind == v1::RECORD_KIND_POLICY || key.kind == v1::RECORD_KIND_EXPIRY;
+  if (decision) return v1::FINDING_CLASS_DECISION_DIFFERS;
+  if (difference.here.empty()) return v1::FINDING_CLASS_MISSING_DOWNSTREAM;
+  const bool clash = key.kind == v1::RECORD_KIND_REVISION && NumbersClash(difference);
+  return clash ? v1::FINDING_CLASS_HEADER_MISMATCH : v1::FINDING_CLASS_REVISION_DIFFERS;
 }
 
 }  // namespace
@@ -77,37 +59,42 @@ RecordKey SubjectOf(const RecordKey& key) {
   return subject;
 }
 
-std::vector<v1::Finding> CompareMembers(const MemberList& here, const MemberList& upstream) {
-  std::map<RecordKey, Subject> subjects;
-  for (const ShardMember& member : here) subjects[SubjectOf(member.key)].here.push_back(&member);
+std::vector<Difference> CompareMembers(const MemberList& here, const MemberList& upstream) {
+  std::map<RecordKey, Difference> subjects;
+  for (const ShardMember& member : here) subjects[SubjectOf(member.key)].here.push_back(member);
   for (const ShardMember& member : upstream) {
-    subjects[SubjectOf(member.key)].upstream.push_back(&member);
+    subjects[SubjectOf(member.key)].upstream.push_back(member);
   }
-  std::vector<v1::Finding> findings;
-  for (const auto& [key, subject] : subjects) {
-    if (DigestsOf(subject.here) == DigestsOf(subject.upstream)) continue;
-    v1::Finding finding;
-    finding.set_finding_class(ClassOf(key, subject));
+  std::vector<Difference> differences;
+  for (auto& [key, difference] : subjects) {
+    if (DigestsOf(difference.here) == DigestsOf(difference.upstream)) continue;
+    SortByAge(difference.here);
+    SortByAge(difference.upstream);
+    v1::Finding& finding = difference.finding;
+    finding.set_finding_class(ClassOf(key, difference));
     finding.set_kind(key.kind);
     finding.set_id(key.id.ToString());
-    finding.set_revision_here(NewestRevision(subject.here));
-    finding.set_revision_upstream(NewestRevision(subject.upstream));
+    finding.set_revision_here(NewestRevision(difference.here));
+    finding.set_revision_upstream(NewestRevision(difference.upstream));
     Explain(finding);
-    findings.push_back(std::move(finding));
+    differences.push_back(std::move(difference));
   }
-  return findings;
+  return differences;
 }
 
-v1::Finding KeptFinding(const RecordKey& key) {
-  v1::Finding finding;
+Difference KeptDifference(const ShardMember& member) {
+  Difference difference;
+  difference.kept = true;
+  difference.here = {member};
+  v1::Finding& finding = difference.finding;
   finding.set_finding_class(v1::FINDING_CLASS_MISSING_UPSTREAM);
-  finding.set_kind(key.kind);
-  finding.set_id(key.id.ToString());
-  finding.set_revision_here(key.revision);
-  Explain(finding);
+  finding.set_kind(member.key.kind);
+  finding.set_id(member.key.id.ToString());
+  finding.set_revision_here(member.key.revision);
   finding.set_reason(ReasonName(v1::REASON_EPOCH_CHANGED));
   finding.set_cause("the upstream began a new history, and that does not hold it");
-  return finding;
+  Explain(finding);
+  return difference;
 }
 
 }  // namespace sluice

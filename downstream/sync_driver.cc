@@ -54,10 +54,10 @@ void LogSession(const v1::Session& session, Log& log) {
 
 SyncDriver::SyncDriver(SyncEngineOptions engine, UpstreamCallOptions calls, Catalog& catalog,
                        ContentStore& content, Channel& upstream, Clock& clock, Log& log,
-                       std::function<void(const v1::Session&)> on_ended)
+                       Hooks hooks)
     : clock_(clock),
       log_(log),
-      on_ended_(std::move(on_ended)),
+      hooks_(std::move(hooks)),
       catalog_(catalog),
       load_pool_(kLoadThreads),
       engine_(WithPool(std::move(engine), load_pool_), catalog, PresenceIn(content), random_),
@@ -121,6 +121,10 @@ void SyncDriver::Handle(EngineEvent event) {
   const CallNumber changes = received == nullptr ? 0 : received->call;
   const LoadReceived* const loaded = std::get_if<LoadReceived>(&event);
   const CallNumber load = loaded == nullptr ? 0 : loaded->call;
+  if (const auto* const answered = std::get_if<ReportAnswered>(&event);
+      answered != nullptr && answered->status.ok() && hooks_.on_report_answer) {
+    hooks_.on_report_answer(answered->response);
+  }
   const std::vector<EngineAction> actions = engine_.Handle(std::move(event), clock_.Now());
   for (const EngineAction& action : actions) Do(action);
   if (changes != 0) calls_->ReadMoreChanges(changes);
@@ -150,8 +154,8 @@ void SyncDriver::Do(const EngineAction& action) {
           timer_ = wanted.at;
         } else if constexpr (std::is_same_v<Action, SessionChanged>) {
           LogSession(wanted.session, log_);
-          if (on_ended_ && wanted.session.outcome() != v1::SYNC_OUTCOME_RUNNING) {
-            on_ended_(wanted.session);
+          if (hooks_.on_ended && wanted.session.outcome() != v1::SYNC_OUTCOME_RUNNING) {
+            hooks_.on_ended(wanted.session);
           }
           MutexLock lock(mutex_);
           snapshot_.session = wanted.session;

@@ -38,10 +38,16 @@ struct SyncSnapshot {
 
 class SyncDriver {
  public:
-  // `on_ended` is called with each session that has ended, by the driver's thread. May be empty.
+  // What others are told of, by the driver's thread; any may be empty.
+  struct Hooks {
+    // A session has ended.
+    std::function<void(const v1::Session&)> on_ended = {};
+    // The upstream answered a report.
+    std::function<void(const v1::ReportResponse&)> on_report_answer = {};
+  };
+
   SyncDriver(SyncEngineOptions engine, UpstreamCallOptions calls, Catalog& catalog,
-             ContentStore& content, Channel& upstream, Clock& clock, Log& log,
-             std::function<void(const v1::Session&)> on_ended = {});
+             ContentStore& content, Channel& upstream, Clock& clock, Log& log, Hooks hooks);
   ~SyncDriver();
   SyncDriver(const SyncDriver&) = delete;
   SyncDriver& operator=(const SyncDriver&) = delete;
@@ -73,7 +79,7 @@ class SyncDriver {
 
   Clock& clock_;
   Log& log_;
-  const std::function<void(const v1::Session&)> on_ended_;
+  const Hooks hooks_;
   Catalog& catalog_;
   absl::BitGen random_;
   WorkerPool load_pool_;

@@ -115,10 +115,11 @@ void UpstreamCalls::Do(const CallGetRecords& action) {
 
 void UpstreamCalls::Do(const CallReport& action) {
   callers_->Submit([this, action] {
-    post_(
-        ReportAnswered{action.call, Call<v1::ReportResponse>("sluice.v1.ReplicationService/Report",
-                                                             action.request, options_.stall_timeout)
-                                        .status()});
+    absl::StatusOr<v1::ReportResponse> response = Call<v1::ReportResponse>(
+        "sluice.v1.ReplicationService/Report", action.request, options_.stall_timeout);
+    ReportAnswered answered{action.call, response.status()};
+    if (response.ok()) answered.response = *std::move(response);
+    post_(std::move(answered));
   });
 }
 

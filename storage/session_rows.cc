@@ -67,4 +67,11 @@ absl::StatusOr<std::optional<google::protobuf::Timestamp>> LastSuccess(
   return std::nullopt;
 }
 
+absl::StatusOr<std::optional<v1::SyncOutcome>> LastOutcome(const CatalogReader& reader) {
+  ASSIGN_OR_RETURN(const auto rows,
+                   reader.ListRows<v1::Session>(Family::kSessions, "", "", kSessionsMax));
+  if (rows.empty()) return std::nullopt;
+  return rows.back().second.outcome();
+}
+
 }  // namespace sluice

@@ -21,4 +21,7 @@ absl::StatusOr<v1::GetSessionResponse> GetSession(const CatalogReader& reader,
 // When the newest session that got everything ended; none when none did.
 absl::StatusOr<std::optional<google::protobuf::Timestamp>> LastSuccess(const CatalogReader& reader);
 
+// How the newest session stands or ended; none when there was none.
+absl::StatusOr<std::optional<v1::SyncOutcome>> LastOutcome(const CatalogReader& reader);
+
 }  // namespace sluice

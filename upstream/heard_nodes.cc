@@ -10,6 +10,7 @@
 #include "google/protobuf/wrappers.pb.h"
 #include "sluice/v1/tree_service.pb.h"
 #include "storage/acknowledgements.h"
+#include "storage/parity_rows.h"
 
 namespace sluice {
 namespace {
@@ -20,6 +21,18 @@ constexpr int kNodesMax = 10'000;
 constexpr absl::Duration kLateMax = absl::Minutes(10);
 // Family::kSettings: the epoch in which this node heard of others last.
 constexpr absl::string_view kHeardInSetting = "heard_in";
+
+// A report is stored as it came, and a node below may say anything.
+void KeepBounded(v1::ParityState& state) {
+  constexpr size_t kFindingBytesMax = 4096;
+  auto& findings = *state.mutable_findings();
+  if (findings.size() > kParityStateFindingsMax) {
+    findings.DeleteSubrange(kParityStateFindingsMax, findings.size() - kParityStateFindingsMax);
+  }
+  for (v1::Finding& finding : findings) {
+    if (finding.ByteSizeLong() > kFindingBytesMax) finding.Clear();
+  }
+}
 
 absl::Time ReportedAt(const v1::NodeStatus& status) {
   return absl::FromUnixMicros(TimeUtil::TimestampToMicroseconds(status.reported_at()));
@@ -70,6 +83,7 @@ absl::Status HearNodes(const CatalogReader& reader, const v1::ReportRequest& req
     if (i > 0 && !IsNews(said, known, now)) continue;
     v1::TreeNode node;
     *node.mutable_status() = said;
+    if (said.has_parity()) KeepBounded(*node.mutable_status()->mutable_parity());
     *node.mutable_heard_at() = TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(now));
     change.PutRow(Family::kNodes, id->view(), node);
   }

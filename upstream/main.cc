@@ -14,7 +14,7 @@
 #include "upstream/decision_maker.h"
 #include "upstream/directory_source.h"
 #include "upstream/origin_content.h"
-#include "upstream/parity_of_root.h"
+#include "upstream/parity_methods.h"
 #include "upstream/publish.h"
 #include "upstream/root_status.h"
 #include "upstream/serving_node.h"
@@ -59,7 +59,7 @@ class UpstreamDaemon : public RunningDaemon {
     RETURN_IF_ERROR(daemon->decisions_.CreateBuiltInGroups());
     daemon->sync_.AddTo(daemon->node_.router());
     daemon->publisher_.AddTo(daemon->node_.router());
-    AddParityMethodsOfRoot(daemon->node_.router());
+    daemon->parity_.AddTo(daemon->node_.router());
     daemon->node_.health().Set("sluice.sync", true);
     daemon->node_.health().Set("sluice.content", true);
     RETURN_IF_ERROR(daemon->node_.Listen());
@@ -91,7 +91,9 @@ class UpstreamDaemon : public RunningDaemon {
                .self =
                    [this, name = config.node().name()] {
                      return StatusOfRoot(state_->catalog().Read(), name, content_, clock_.Now());
-                   }}) {}
+                   }}),
+        parity_(state_->catalog(), node_.board(), clock_,
+                {.node_name = config.node().name(), .check = {}, .fix = {}}) {}
 
   std::vector<ListeningAddress> Addresses() const override { return node_.Addresses(); }
 
@@ -119,6 +121,7 @@ class UpstreamDaemon : public RunningDaemon {
   OriginContent content_;
   Publisher publisher_;
   ServingNode node_;
+  ParityMethods parity_;
 };
 
 }  // namespace

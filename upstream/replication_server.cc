@@ -1,6 +1,7 @@
 #include "upstream/replication_server.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,7 @@
 #include "storage/acknowledgements.h"
 #include "storage/leases.h"
 #include "storage/selection.h"
+#include "storage/session_rows.h"
 #include "upstream/heard_nodes.h"
 
 namespace sluice {
@@ -50,6 +52,14 @@ void Judge(const v1::HelloRequest& request, const Fingerprint& ours, v1::HelloRe
     const absl::StatusOr<Fingerprint> theirs = Fingerprint::FromProto(request.fingerprint());
     if (theirs.ok() && *theirs == ours) response.set_verdict(v1::HELLO_VERDICT_UP_TO_DATE);
   }
+}
+
+// Whether this node's own upstream may have what is not here yet.
+absl::StatusOr<bool> IsCatchingUp(const CatalogReader& reader) {
+  ASSIGN_OR_RETURN(const v1::HelloResponse above, ReadUpstreamHello(reader));
+  if (above.node_id().empty()) return false;
+  ASSIGN_OR_RETURN(const std::optional<v1::SyncOutcome> last, LastOutcome(reader));
+  return last != v1::SYNC_OUTCOME_SUCCEEDED;
 }
 
 }  // namespace
@@ -127,6 +137,7 @@ absl::StatusOr<v1::GetRecordsResponse> ReplicationServer::GetRecords(
                                                  " keys; the limit is ", kKeysPerRequestMax)}});
   }
   const CatalogReader reader = catalog_.Read();
+  std::optional<bool> catching_up;  // Looked at when something is absent.
   v1::GetRecordsResponse response;
   absl::flat_hash_set<ShardId> defined;
   int64_t size_bytes = 0;
@@ -137,6 +148,14 @@ absl::StatusOr<v1::GetRecordsResponse> ReplicationServer::GetRecords(
     const auto record_bytes = record.ok() ? static_cast<int64_t>(record->ByteSizeLong()) : 0;
     if (size_bytes > 0 && size_bytes + record_bytes > kAnswerBytesMax) {
       record = MakeError(v1::REASON_ITEM_NOT_YET, "the answer is full; ask for it again");
+    }
+    const bool absent = ReasonOf(record.status()) == v1::REASON_ITEM_NOT_FOUND;
+    if (absent && !catching_up.has_value()) {
+      ASSIGN_OR_RETURN(catching_up, IsCatchingUp(reader));
+    }
+    if (absent && *catching_up) {
+      record = absl::NotFoundError("this node has not caught up with its own upstream");
+      record = WithReason(record.status(), v1::REASON_ITEM_NOT_YET);
     }
     if (!record.ok()) {
       item.mutable_status()->set_code(static_cast<int>(record.status().code()));
@@ -178,7 +197,16 @@ absl::StatusOr<v1::ReportResponse> ReplicationServer::Report(const v1::ReportReq
   RETURN_IF_ERROR(catalog_.Commit(change).status());
   RETURN_IF_ERROR(SweepNodes());
   if (options_.on_report) options_.on_report();
-  return v1::ReportResponse();
+  v1::ReportResponse response;
+  if (request.nodes().empty()) return response;
+  if (const absl::Time wanted = board_.parity_wanted_at(); wanted != absl::InfinitePast()) {
+    *response.mutable_parity_wanted_at() = ToTimestamp(wanted);
+  }
+  if (options_.answer_report) {
+    ASSIGN_OR_RETURN(const Uuid child, Uuid::FromBytes(request.nodes(0).node_id()));
+    RETURN_IF_ERROR(options_.answer_report(child, response));
+  }
+  return response;
 }
 
 // Once a day.

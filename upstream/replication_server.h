@@ -14,6 +14,7 @@
 #include "upstream/catalog_load.h"
 #include "upstream/change_feed.h"
 #include "upstream/reconcile_exchange.h"
+#include "upstream/report_board.h"
 
 namespace sluice {
 
@@ -23,6 +24,8 @@ class ReplicationServer {
     std::string node_name;
     // Told of every stored report, so that a node in the middle passes it on.
     std::function<void()> on_report;
+    // Adds to the answer to a report of this node. May be empty.
+    std::function<absl::Status(const Uuid&, v1::ReportResponse&)> answer_report;
     // For items of comparisons: what nobody can foresee, but in tests.
     std::function<SipKey()> draw_key = SipKey::Random;
     int64_t load_pack_bytes = CatalogLoad::kPackBytes;
@@ -38,6 +41,7 @@ class ReplicationServer {
   absl::StatusOr<v1::ReportResponse> Report(const v1::ReportRequest& request);
 
   Catalog& catalog() { return catalog_; }
+  ReportBoard& board() { return board_; }
 
  private:
   absl::Status CheckPlace(const v1::HelloRequest& request, const v1::HelloResponse& response) const;
@@ -48,6 +52,7 @@ class ReplicationServer {
   Clock& clock_;
   const Options options_;
   std::atomic<int64_t> swept_at_seconds_ = 0;  // Since 1970.
+  ReportBoard board_;
 };
 
 }  // namespace sluice

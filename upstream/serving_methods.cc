@@ -12,15 +12,30 @@
 namespace sluice {
 namespace {
 
-// A change feed as a stream: at the head it waits for the next commit.
+// A change feed as a stream: at the head it waits for the next commit. A watching child that has
+// something to hear is called to report.
 class ChangesSource : public MessageSource {
  public:
-  ChangesSource(Catalog& catalog, ChangeFeed feed) : catalog_(catalog), feed_(std::move(feed)) {}
+  ChangesSource(ReplicationServer& server, const Uuid& child, bool watch, ChangeFeed feed)
+      : catalog_(server.catalog()),
+        board_(server.board()),
+        child_(child),
+        watching_(watch),
+        calls_(board_.CallsOf(child)),
+        feed_(std::move(feed)) {}
   ~ChangesSource() override {
     if (watch_ != 0) catalog_.Unwatch(watch_);
+    if (board_watch_ != 0) board_.Unwatch(board_watch_);
   }
 
   Pull Next() override {
+    const uint64_t calls = board_.CallsOf(child_);
+    if (watching_ && calls != calls_) {
+      calls_ = calls;
+      v1::ChangesResponse call;
+      call.mutable_report_wanted();
+      return Pull::Message(call);
+    }
     ChangeFeed::Step step = feed_.Next();
     switch (step.kind) {
       case ChangeFeed::Step::Kind::kMessage:
@@ -34,13 +49,19 @@ class ChangesSource : public MessageSource {
   }
 
   void OnWake(Waker waker) override {
-    watch_ = catalog_.Watch([waker = std::move(waker)](const CommitOutcome&) { waker(); });
+    watch_ = catalog_.Watch([waker](const CommitOutcome&) { waker(); });
+    board_watch_ = board_.Watch(std::move(waker));
   }
 
  private:
   Catalog& catalog_;
+  ReportBoard& board_;
+  const Uuid child_;
+  const bool watching_;
+  uint64_t calls_;  // That the child knows of.
   ChangeFeed feed_;
   int64_t watch_ = 0;
+  int64_t board_watch_ = 0;
 };
 
 // A catalog as a stream: it never waits for anything but its reader.
@@ -114,8 +135,8 @@ class RequestSource : public MessageSource {
   int64_t watch_ = 0;
 };
 
-// A node with a certificate speaks for itself only: a copy of its state directory with another
-// certificate, or another node that takes its id, is found here.
+}  // namespace
+
 absl::Status CheckCaller(const CallContext& context, absl::string_view node_id) {
   if (!context.identity.has_value()) return absl::OkStatus();
   ASSIGN_OR_RETURN(const Uuid claimed, Uuid::FromBytes(node_id));
@@ -126,8 +147,6 @@ absl::Status CheckCaller(const CallContext& context, absl::string_view node_id) 
                    absl::StrCat("the caller says that it is node ", claimed.ToString(),
                                 ", and its certificate says ", context.identity->Text()));
 }
-
-}  // namespace
 
 void AddReplicationMethods(ReplicationServer& server, Router& router) {
   router.Unary<v1::HelloRequest, v1::HelloResponse>(
@@ -142,8 +161,9 @@ void AddReplicationMethods(ReplicationServer& server, Router& router) {
       [&server](const CallContext& context, const v1::ChangesRequest& request)
           -> absl::StatusOr<std::unique_ptr<MessageSource>> {
         RETURN_IF_ERROR(CheckCaller(context, request.node_id()));
+        ASSIGN_OR_RETURN(const Uuid child, Uuid::FromBytes(request.node_id()));
         ASSIGN_OR_RETURN(ChangeFeed feed, server.Changes(request));
-        return std::make_unique<ChangesSource>(server.catalog(), std::move(feed));
+        return std::make_unique<ChangesSource>(server, child, request.watch(), std::move(feed));
       });
   router.ServerStream<v1::LoadRequest>(
       "sluice.v1.ReplicationService/Load",

@@ -11,6 +11,7 @@
 #include "common/rpc/channelz.h"
 #include "common/rpc/reflection.h"
 #include "common/status.h"
+#include "storage/parity_rows.h"
 #include "storage/selection.h"
 #include "storage/session_conditions.h"
 #include "storage/session_rows.h"
@@ -63,7 +64,14 @@ ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& dem
       audit_(audit),
       denials_(audit, state.catalog(), clock, log),
       replication_(state.catalog(), clock,
-                   {.node_name = options_.config.name(), .on_report = options_.on_report}),
+                   {.node_name = options_.config.name(),
+                    .on_report = options_.on_report,
+                    .answer_report =
+                        [this](const Uuid& child, v1::ReportResponse& response) {
+                          return petitions_.AnswerReport(child, response);
+                        }}),
+      petitions_(state.catalog(), replication_.board(), clock, {.send_up = options_.send_petition}),
+      petition_service_(state.catalog(), petitions_, audit, options_.on_subscription),
       content_(state.content(), demand, clock),
       catalog_service_(state.catalog(), state.content()),
       policy_service_(state.catalog(), audit,
@@ -83,6 +91,7 @@ ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& dem
                        options_.upstream_target.empty()) {
   AddReplicationMethods(replication_, router_);
   AddContentMethods(content_, clock, router_);
+  petition_service_.AddTo(router_);
   catalog_service_.AddTo(router_);
   policy_service_.AddTo(router_);
   tree_service_.AddTo(router_);
@@ -131,6 +140,8 @@ void ServingNode::AddReadings() {
     readings.sync_lag_changes = [this] { return LagOf(state_.catalog().Read()); };
   }
   readings.parity_findings = options_.findings;
+  readings.parity_last_check = options_.parity_last_check;
+  readings.petitions_waiting = [this] { return petitions_.waiting(); };
   readings.conditions = [this] {
     std::vector<v1::Reason> reasons;
     for (const v1::Condition& condition : Conditions()) {
@@ -193,6 +204,9 @@ void ServingNode::SetConfigProblem(const absl::Status& problem) {
 
 std::vector<v1::Condition> ServingNode::Conditions() const {
   std::vector<v1::Condition> conditions = options_.conditions();
+  for (v1::Condition& condition : ParityConditions(state_.catalog().Read())) {
+    conditions.push_back(std::move(condition));
+  }
   {
     MutexLock lock(mutex_);
     if (!config_problem_.ok()) {

@@ -32,6 +32,8 @@
 #include "upstream/maintenance_service.h"
 #include "upstream/monitoring.h"
 #include "upstream/node_certificates.h"
+#include "upstream/petition_desk.h"
+#include "upstream/petition_service.h"
 #include "upstream/policy_service.h"
 #include "upstream/replication_server.h"
 #include "upstream/self_probe.h"
@@ -50,6 +52,9 @@ class ServingNode {
     Monitoring* monitoring = nullptr;          // Required.
     // Of the last parity check; empty at the root.
     std::function<std::vector<FindingCount>()> findings;
+    std::function<absl::Time()> parity_last_check = {};
+    // As PetitionDesk's; empty at the root.
+    std::function<absl::StatusOr<v1::Petition>(const v1::Petition&)> send_petition = {};
     std::function<void()> on_report;
     std::function<void()> on_subscription;
     std::function<bool(const Digest&)> refetch;
@@ -64,6 +69,8 @@ class ServingNode {
   // For methods that are not everybody's. Before `Listen`.
   Router& router() { return router_; }
   HealthBoard& health() { return health_; }
+  ReportBoard& board() { return replication_.board(); }
+  PetitionDesk& petitions() { return petitions_; }
 
   // Errors: those of Server::Start.
   absl::Status Listen();
@@ -99,6 +106,8 @@ class ServingNode {
   Router router_;
   HealthBoard health_;
   ReplicationServer replication_;
+  PetitionDesk petitions_;
+  PetitionService petition_service_;
   ContentServer content_;
   CatalogService catalog_service_;
   PolicyService policy_service_;

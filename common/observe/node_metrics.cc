@@ -108,6 +108,12 @@ void AddNodeReadings(MetricRegistry& registry, const NodeReadings& readings) {
   AddNumber(registry, readings.connections, {"sluice_connections", "Open connections of callers."});
   AddNumber(registry, readings.connections_max,
             {"sluice_connections_max", "Connections of callers that may be open at a time."});
+  AddTime(registry, readings.parity_last_check,
+          {"sluice_parity_last_check_timestamp_seconds",
+           "When this node was last compared with its upstream, in seconds since 1970; 0: never."});
+  AddNumber(
+      registry, readings.petitions_waiting,
+      {"sluice_petitions_waiting", "Petitions of nodes below that wait for this node's operator."});
   if (readings.parity_findings) {
     registry.AddCallbacks(
         {"sluice_parity_findings",

@@ -47,6 +47,8 @@ struct NodeReadings {
   std::function<absl::Time()> sync_last_success;  // InfinitePast: never.
   std::function<int64_t()> sync_lag_changes;
   std::function<std::vector<FindingCount>()> parity_findings;
+  std::function<absl::Time()> parity_last_check;  // InfinitePast: never.
+  std::function<int64_t()> petitions_waiting;
   std::function<int64_t()> content_missing_files;
   std::function<int64_t()> content_missing_bytes;
   std::function<int64_t()> content_free_bytes;

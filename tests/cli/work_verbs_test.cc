@@ -1,4 +1,4 @@
-// `sync`, `parity`, `content verify`, `condition list`, `audit list`, `update publish`.
+// `sync`, `content verify`, `condition list`, `audit list`, `update publish`.
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
@@ -9,7 +9,6 @@
 #include "gmock/gmock.h"
 #include "sluice/v1/catalog_service.pb.h"
 #include "sluice/v1/maintenance_service.pb.h"
-#include "sluice/v1/parity_service.pb.h"
 #include "sluice/v1/sync_service.pb.h"
 #include "tests/cli/cli_fixture.h"
 
@@ -220,62 +219,6 @@ TEST_F(SyncVerbsTest, CancelSaysWhetherSomethingRan) {
                                                               {v1::CancelSyncResponse()});
   EXPECT_EQ(Run({"sync", "cancel"}), 0);
   EXPECT_EQ(out_, "nothing was running\n");
-}
-
-class ParityVerbsTest : public CliTest {
- protected:
-  void SetFindings(std::vector<v1::Finding> findings) {
-    std::vector<v1::CheckResponse> events;
-    for (const v1::Finding& finding : findings) *events.emplace_back().mutable_finding() = finding;
-    v1::CheckSummary& summary = *events.emplace_back().mutable_summary();
-    summary.set_in_parity(findings.empty());
-    summary.set_findings(static_cast<int64_t>(findings.size()));
-    summary.set_upstream_name("hq");
-    node_.Answer<v1::CheckRequest, v1::CheckResponse>("sluice.v1.ParityService/Check", events);
-  }
-  static v1::Finding Of(v1::FindingClass finding_class, absl::string_view reason = "") {
-    v1::Finding finding;
-    finding.set_finding_class(finding_class);
-    finding.set_title("openssl");
-    finding.set_id("id");
-    finding.set_reason(std::string(reason));
-    return finding;
-  }
-};
-
-TEST_F(ParityVerbsTest, CheckExitsByWhatItFinds) {
-  SetFindings({});
-  EXPECT_EQ(Run({"parity", "check"}), 0);
-  EXPECT_THAT(out_, HasSubstr("in parity with hq ("));
-  SetFindings({Of(v1::FINDING_CLASS_MISSING_DOWNSTREAM)});
-  EXPECT_EQ(Run({"parity", "check", "--content"}), 1);
-  EXPECT_THAT(node_.calls()[1], HasSubstr("\"verifyContent\":true"));
-  EXPECT_THAT(out_, AllOf(HasSubstr("missing downstream  -     openssl"),
-                          HasSubstr("not in parity with hq")));
-  SetFindings({Of(v1::FINDING_CLASS_CONTENT_MISSING, "CONTENT_SOURCE_GONE")});
-  EXPECT_EQ(Run({"parity", "check"}), 2);
-  SetFindings({Of(v1::FINDING_CLASS_MISSING_UPSTREAM)});
-  EXPECT_EQ(Run({"parity", "check", "-o", "json"}), 2);
-  EXPECT_THAT(out_, HasSubstr("{\"finding\":{\"findingClass\":\"FINDING_CLASS_MISSING_UPSTREAM\""));
-}
-
-TEST_F(ParityVerbsTest, CheckExitsWithThreeWhenItCannotTell) {
-  node_.Fail<v1::CheckRequest>("sluice.v1.ParityService/Check",
-                               MakeError(v1::REASON_UPSTREAM_CONNECT, "calling hq"));
-  EXPECT_EQ(Run({"parity", "check"}), 3);
-  EXPECT_THAT(err_, AllOf(HasSubstr("calling hq"), HasSubstr("cause:")));
-  node_.Answer<v1::CheckRequest, v1::CheckResponse>("sluice.v1.ParityService/Check", {});
-  EXPECT_EQ(Run({"parity", "check"}), 3);
-  EXPECT_THAT(err_, HasSubstr("without a summary"));
-}
-
-TEST_F(ParityVerbsTest, FixSaysWhatItDoes) {
-  v1::FixResponse response;
-  response.add_actions("synchronise");
-  node_.Answer<v1::FixRequest, v1::FixResponse>("sluice.v1.ParityService/Fix", {response});
-  EXPECT_EQ(Run({"parity", "fix", "--dry-run"}), 0);
-  EXPECT_EQ(out_, "would: synchronise\n");
-  EXPECT_THAT(node_.calls()[0], HasSubstr("\"validateOnly\":true"));
 }
 
 TEST_F(CliTest, ContentVerifyExitsWithOneWhenSomethingIsWrong) {

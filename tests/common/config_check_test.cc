@@ -79,6 +79,9 @@ TEST(CompleteConfigTest, FillsInTheDefaultsOfALink) {
   EXPECT_EQ(config.upstream().schedule().times_a_day(), 24);
   EXPECT_EQ(config.upstream().stall_timeout().seconds(), 30);
   EXPECT_EQ(config.upstream().parallel_transfers(), 4);
+  EXPECT_EQ(config.parity().times_a_day(), 1);
+  EXPECT_TRUE(config.parity().at_start());
+  EXPECT_FALSE(config.parity().verify_content());
 }
 
 TEST(CompleteConfigTest, KeepsWhatIsSetToZeroOrFalse) {
@@ -215,6 +218,8 @@ TEST(CompleteConfigTest, RefusesSchedulesOutOfRange) {
               AllOf(HasSubstr("upstream.schedule.times_a_day: 25 is not from 0 to 24"),
                     HasSubstr("upstream.schedule.first_at: \"24:00\" is not a time"),
                     HasSubstr("upstream.schedule.retries: -1")));
+  EXPECT_THAT(DownstreamMistakes("upstream: {target: \"unix:/u\"}\nparity: {times_a_day: 25}"),
+              HasSubstr("parity.times_a_day: 25 is not from 0 to 24"));
 }
 
 TEST(CompleteConfigTest, RefusesATargetThatCannotBeCalled) {

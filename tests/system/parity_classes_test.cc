@@ -94,7 +94,7 @@ TEST_F(ParityClassesTest, FindsARevisionThatDiffers) {
 TEST_F(ParityClassesTest, FindsADecisionThatDiffers) {
   EXPECT_EQ(root_->Cli({"decline", "agent-0 edition 1"}).exit_code, 0);
   const Parity parity = CheckParity(*node_);
-  ExpectOnly(parity, v1::FINDING_CLASS_DECISION_DIFFERS, 1);
+  ExpectOnly(parity, v1::FINDING_CLASS_DECLINE_MISMATCH, 1);
   EXPECT_EQ(parity.exit_code, 1);
 }
 

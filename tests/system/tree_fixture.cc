@@ -149,13 +149,17 @@ std::string TreeTest::Parity::Text() const {
   for (const v1::Finding& finding : findings) {
     absl::StrAppend(&text, finding.ShortDebugString(), "\n");
   }
+  for (const v1::NodeParity& node : nodes) absl::StrAppend(&text, node.ShortDebugString(), "\n");
   return text + summary.ShortDebugString();
 }
 
 TreeTest::Parity TreeTest::CheckParity(const NodeProcess& node, bool with_content) {
   std::vector<std::string> args = {"parity", "check", "-o", "json"};
   if (with_content) args.push_back("--content");
-  const Finished finished = node.Cli(args);
+  return ReadParity(node.Cli(args));
+}
+
+TreeTest::Parity TreeTest::ReadParity(const Finished& finished) {
   Parity parity;
   parity.exit_code = finished.exit_code;
   for (const absl::string_view line : absl::StrSplit(finished.out, '\n', absl::SkipEmpty())) {
@@ -163,6 +167,7 @@ TreeTest::Parity TreeTest::CheckParity(const NodeProcess& node, bool with_conten
     const auto status = google::protobuf::util::JsonStringToMessage(std::string(line), &response);
     EXPECT_TRUE(status.ok()) << status.message().as_string() << " in " << line;
     if (response.has_finding()) parity.findings.push_back(response.finding());
+    if (response.has_node()) parity.nodes.push_back(response.node());
     if (response.has_summary()) parity.summary = response.summary();
   }
   return parity;

@@ -56,12 +56,15 @@ class TreeTest : public ::testing::Test {
   struct Parity {
     int exit_code = -1;
     std::vector<v1::Finding> findings;
+    std::vector<v1::NodeParity> nodes;
     v1::CheckSummary summary;
 
     int Count(v1::FindingClass finding_class) const;
     std::string Text() const;
   };
   static Parity CheckParity(const NodeProcess& node, bool with_content = true);
+  // From what `parity check -o json` printed.
+  static Parity ReadParity(const Finished& finished);
 
   // Looks at `condition` now, and again whenever a session of `node` moves, until it holds. Returns
   // false after `patience`.
