@@ -104,6 +104,7 @@ TEST(OutputTest, YamlOfEmptyListsAndNestedMessages) {
             "    - Debian/12\n"
             "  classifications: []\n"
             "  languages: []\n"
+            "  updateIds: []\n"
             "unmatched: []\n");
 }
 
