@@ -7,6 +7,7 @@
 #include "common/errors.h"
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
+#include "storage/acknowledgements.h"
 #include "storage/own_acknowledgements.h"
 
 namespace sluice {
@@ -51,6 +52,9 @@ bool SyncEngine::Check(const absl::Status& status) {
 // ---- Sessions.
 
 void SyncEngine::On(const Started&) {
+  CatalogChange former;
+  if (!Check(ForgetFormerHistoryHere(catalog_.Read(), former))) return;
+  if (!former.empty() && !Check(catalog_.Commit(former).status())) return;
   if (!Check(sessions_.CloseInterrupted(now_)) || !Check(Expand())) return;
   if (!Check(wants_.RecomputeAll(*selection_, now_))) return;
   Begin(v1::SYNC_TRIGGER_START);
