@@ -117,13 +117,14 @@ void SyncEngine::Fail(const absl::Status& status) {
 void SyncEngine::CatalogDone() {
   catalog_done_ = true;
   failures_ = 0;
-  Enter(v1::SYNC_PHASE_CONTENT);
+  // Without files to wait for it ends at once, and that is stored.
+  if (!wants_.settled()) Enter(v1::SYNC_PHASE_CONTENT);
 }
 
 void SyncEngine::EndIfSettled() {
   if (!sessions_.running() || !catalog_done_ || !wants_.settled()) return;
   catalog_done_ = false;
-  Enter(v1::SYNC_PHASE_REPORT);
+  sessions_.session().set_phase(v1::SYNC_PHASE_REPORT);
   report_due_ = true;
   if (!Check(sessions_.End(absl::OkStatus(), now_))) return;
   Announce();
