@@ -7,6 +7,7 @@
 #include "common/errors.h"
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
+#include "storage/acknowledgements.h"
 #include "storage/own_acknowledgements.h"
 
 namespace sluice {
@@ -53,6 +54,9 @@ bool SyncEngine::Check(const absl::Status& status) {
 // ---- Sessions.
 
 void SyncEngine::On(const Started&) {
+  CatalogChange former;
+  if (!Check(ForgetFormerHistoryHere(catalog_.Read(), former))) return;
+  if (!former.empty() && !Check(catalog_.Commit(former).status())) return;
   if (!Check(sessions_.CloseInterrupted(now_)) || !Check(Expand())) return;
   if (!Check(wants_.RecomputeAll(*selection_, now_))) return;
   Begin(v1::SYNC_TRIGGER_START);
@@ -115,13 +119,14 @@ void SyncEngine::Fail(const absl::Status& status) {
 void SyncEngine::CatalogDone() {
   catalog_done_ = true;
   failures_ = 0;
-  Enter(v1::SYNC_PHASE_CONTENT);
+  // Without files to wait for it ends at once, and that is stored.
+  if (!wants_.settled()) Enter(v1::SYNC_PHASE_CONTENT);
 }
 
 void SyncEngine::EndIfSettled() {
   if (!sessions_.running() || !catalog_done_ || !wants_.settled()) return;
   catalog_done_ = false;
-  Enter(v1::SYNC_PHASE_REPORT);
+  sessions_.session().set_phase(v1::SYNC_PHASE_REPORT);
   report_due_ = true;
   if (!Check(sessions_.End(absl::OkStatus(), now_))) return;
   Announce();

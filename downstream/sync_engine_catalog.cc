@@ -275,7 +275,8 @@ void SyncEngine::On(const ChangesReceived& event) {
 
 void SyncEngine::OnBatch(const v1::ChangeBatch& batch) {
   if (!BeginOutOfWatch()) return;
-  if (state_ == State::kWatching) Enter(v1::SYNC_PHASE_CATALOG);
+  // The records come first; the session's row goes with them.
+  if (state_ == State::kWatching) sessions_.session().set_phase(v1::SYNC_PHASE_CATALOG);
   state_ = State::kTail;
   catalog_done_ = false;
   CatalogChange change;
@@ -287,7 +288,7 @@ void SyncEngine::OnBatch(const v1::ChangeBatch& batch) {
 // Something came over the open watch: that is a session of its own, unless one runs.
 bool SyncEngine::BeginOutOfWatch() {
   if (sessions_.running()) return true;
-  if (!Check(sessions_.Begin(v1::SYNC_TRIGGER_WATCH, now_, random_))) return false;
+  sessions_.BeginWithCommit(v1::SYNC_TRIGGER_WATCH, now_, random_);
   v1::Session& session = sessions_.session();
   session.set_peer_id(Uuid::FromBytes(cursor_.upstream_id()).value_or(Uuid()).ToString());
   session.set_method(v1::SYNC_METHOD_TAIL);
@@ -340,7 +341,10 @@ void SyncEngine::OnMark(const v1::Mark& mark) {
       SelectionFingerprint(reader, *everything, catalog_.node_id());
   const absl::StatusOr<Fingerprint> theirs = Fingerprint::FromProto(mark.fingerprint());
   if (!Check(ours.status()) || !Check(theirs.status())) return;
-  if (state_ == State::kTail) Enter(v1::SYNC_PHASE_VERIFY);
+  if (state_ == State::kTail && sessions_.running()) {
+    sessions_.session().set_phase(v1::SYNC_PHASE_VERIFY);
+    Announce();
+  }
   if (*ours == *theirs) {
     CatalogChange settled;
     if (!Check(applier_.ForgetMissing()) || !Check(guard_.Settle(subscription_, settled))) return;

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
+#include "google/protobuf/wrappers.pb.h"
 #include "sluice/v1/tree_service.pb.h"
 #include "storage/root_cursor.h"
 
@@ -15,6 +16,8 @@ namespace {
 constexpr size_t kTimeBytes = 8;
 constexpr int kNodesMax = 10'000;
 constexpr int kRowsAtATime = 100'000;
+// Family::kSettings: the epoch in which this node heard of others last.
+constexpr absl::string_view kHeardInSetting = "heard_in";
 
 // Entries begin with the nil UUID, which no node has.
 std::string ToTellPrefix() { return Uuid().bytes(); }
@@ -117,6 +120,24 @@ absl::StatusOr<bool> ForgetAcknowledgementsOf(const CatalogReader& reader, const
     change.DeleteRow(Family::kAcknowledgements, ToTellKey(row));
   }
   return rows.size() < kRowsAtATime;
+}
+
+absl::Status ForgetFormerHistoryHere(const CatalogReader& reader, CatalogChange& change) {
+  ASSIGN_OR_RETURN(const stored::v1::StoreState state, reader.State());
+  const auto known =
+      reader.GetRow<google::protobuf::BytesValue>(Family::kSettings, kHeardInSetting);
+  if (known.ok() && known->value() == state.epoch().epoch_id()) return absl::OkStatus();
+  google::protobuf::BytesValue now;
+  now.set_value(state.epoch().epoch_id());
+  change.PutRow(Family::kSettings, kHeardInSetting, now);
+  if (!known.ok()) return absl::OkStatus();  // Nothing was heard before.
+  ASSIGN_OR_RETURN(const auto nodes,
+                   reader.ListRows<v1::TreeNode>(Family::kNodes, "", "", kNodesMax));
+  for (const auto& [key, node] : nodes) {
+    ASSIGN_OR_RETURN(const Uuid id, Uuid::FromBytes(key));
+    RETURN_IF_ERROR(ForgetAcknowledgementsOf(reader, id, change).status());
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ForgetSilentNodes(const CatalogReader& reader, absl::Time now, CatalogChange& change) {

@@ -44,6 +44,10 @@ absl::Status TakeAcknowledgements(
 absl::StatusOr<bool> ForgetAcknowledgementsOf(const CatalogReader& reader, const Uuid& node_id,
                                               CatalogChange& change);
 
+// Once this node has begun another history: removes all rows of others, who tell a new history
+// everything; what was known before may be older, and must not be told to those above.
+absl::Status ForgetFormerHistoryHere(const CatalogReader& reader, CatalogChange& change);
+
 // Removes nodes that were not heard of for `kNodeForgottenAfter`, with their acknowledgements.
 absl::Status ForgetSilentNodes(const CatalogReader& reader, absl::Time now, CatalogChange& change);
 

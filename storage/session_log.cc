@@ -83,7 +83,7 @@ absl::Status SessionLog::RemoveOldest() {
   return change.empty() ? absl::OkStatus() : catalog_.Commit(change).status();
 }
 
-absl::Status SessionLog::Begin(v1::SyncTrigger trigger, absl::Time now, absl::BitGenRef random) {
+void SessionLog::BeginWithCommit(v1::SyncTrigger trigger, absl::Time now, absl::BitGenRef random) {
   const bool again =
       trigger == v1::SYNC_TRIGGER_RETRY && session_.outcome() == v1::SYNC_OUTCOME_FAILED;
   if (again) {
@@ -103,8 +103,13 @@ absl::Status SessionLog::Begin(v1::SyncTrigger trigger, absl::Time now, absl::Bi
   session_.set_outcome(v1::SYNC_OUTCOME_RUNNING);
   session_.set_phase(v1::SYNC_PHASE_CONNECT);
   running_ = true;
+  ++begun_;
+}
+
+absl::Status SessionLog::Begin(v1::SyncTrigger trigger, absl::Time now, absl::BitGenRef random) {
+  BeginWithCommit(trigger, now, random);
   RETURN_IF_ERROR(Store());
-  return ++begun_ % kSessionsBetweenCounts == 0 ? RemoveOldest() : absl::OkStatus();
+  return begun_ % kSessionsBetweenCounts == 0 ? RemoveOldest() : absl::OkStatus();
 }
 
 absl::Status SessionLog::Enter(v1::SyncPhase phase) {
@@ -123,7 +128,8 @@ absl::Status SessionLog::End(const absl::Status& failure, absl::Time now) {
                                                                    : v1::SYNC_OUTCOME_FAILED);
     *session_.add_errors() = ToSyncError(failure);
   }
-  return Store();
+  RETURN_IF_ERROR(Store());
+  return begun_ % kSessionsBetweenCounts == 0 ? RemoveOldest() : absl::OkStatus();
 }
 
 void SessionLog::AddItem(absl::string_view item, const absl::Status& status) {

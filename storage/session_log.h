@@ -25,6 +25,10 @@ class SessionLog {
   // Begins a session. A retry goes on with the row of the attempt that failed before it.
   absl::Status Begin(v1::SyncTrigger trigger, absl::Time now, absl::BitGenRef random);
 
+  // The same, but the row is stored with the first commit that takes it along (`Put`): for what
+  // came over an open watch, and is to be on disk before anything else.
+  void BeginWithCommit(v1::SyncTrigger trigger, absl::Time now, absl::BitGenRef random);
+
   // Enters a phase and stores the row.
   absl::Status Enter(v1::SyncPhase phase);
 

@@ -7,7 +7,6 @@
 #include "common/errors.h"
 #include "common/status.h"
 #include "google/protobuf/util/time_util.h"
-#include "google/protobuf/wrappers.pb.h"
 #include "sluice/v1/tree_service.pb.h"
 #include "storage/acknowledgements.h"
 #include "storage/parity_rows.h"
@@ -19,8 +18,6 @@ using google::protobuf::util::TimeUtil;
 
 constexpr int kNodesMax = 10'000;
 constexpr absl::Duration kLateMax = absl::Minutes(10);
-// Family::kSettings: the epoch in which this node heard of others last.
-constexpr absl::string_view kHeardInSetting = "heard_in";
 
 // A report is stored as it came, and a node below may say anything.
 void KeepBounded(v1::ParityState& state) {
@@ -45,25 +42,6 @@ bool IsNews(const v1::NodeStatus& said, const absl::StatusOr<v1::TreeNode>& know
   const bool by_former_upstream =
       said.upstream_id() != before.upstream_id() && ReportedAt(said) < ReportedAt(before);
   return !by_former_upstream && said.SerializeAsString() != before.SerializeAsString();
-}
-
-// Those below tell a new history of this node everything; what it knew before may be older.
-absl::Status ForgetFormerHistoryHere(const CatalogReader& reader, CatalogChange& change) {
-  ASSIGN_OR_RETURN(const stored::v1::StoreState state, reader.State());
-  const auto known =
-      reader.GetRow<google::protobuf::BytesValue>(Family::kSettings, kHeardInSetting);
-  if (known.ok() && known->value() == state.epoch().epoch_id()) return absl::OkStatus();
-  google::protobuf::BytesValue now;
-  now.set_value(state.epoch().epoch_id());
-  change.PutRow(Family::kSettings, kHeardInSetting, now);
-  if (!known.ok()) return absl::OkStatus();  // Nothing was heard before.
-  ASSIGN_OR_RETURN(const auto nodes,
-                   reader.ListRows<v1::TreeNode>(Family::kNodes, "", "", kNodesMax));
-  for (const auto& [key, node] : nodes) {
-    ASSIGN_OR_RETURN(const Uuid id, Uuid::FromBytes(key));
-    RETURN_IF_ERROR(ForgetAcknowledgementsOf(reader, id, change).status());
-  }
-  return absl::OkStatus();
 }
 
 }  // namespace
@@ -114,9 +92,15 @@ absl::Status ForgetFormerHistories(const CatalogReader& reader, const v1::Report
       anew.insert(said.node_id());
     }
   }
-  // What such a node was to pass on of those below it may be lost too.
+  if (anew.empty()) return absl::OkStatus();
+  // What such a node was to pass on of those below it may be lost too, and whom it knew.
+  ASSIGN_OR_RETURN(const auto nodes,
+                   reader.ListRows<v1::TreeNode>(Family::kNodes, "", "", kNodesMax));
   for (size_t before = 0; before != anew.size();) {
     before = anew.size();
+    for (const auto& [key, node] : nodes) {
+      if (anew.contains(node.status().upstream_id())) anew.insert(key);
+    }
     for (const v1::NodeStatus& said : request.nodes()) {
       if (anew.contains(said.upstream_id())) anew.insert(said.node_id());
     }
