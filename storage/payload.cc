@@ -154,6 +154,25 @@ absl::Status CheckRevision(const std::string& bytes, CheckedRecord& checked) {
   return absl::OkStatus();
 }
 
+// What a node says is under its own name alone.
+absl::Status CheckSiteNotice(const std::string& bytes, CheckedRecord& checked) {
+  v1::SiteNotice notice;
+  if (!notice.ParseFromString(bytes)) {
+    return Corrupt(checked.record, "the payload does not parse");
+  }
+  const absl::Status filled = FillColumns(notice, checked.header);
+  if (!filled.ok()) return Corrupt(checked.record, filled.message());
+  ASSIGN_OR_RETURN(const Uuid node, Uuid::FromBytes(notice.node_id()));
+  ASSIGN_OR_RETURN(const Uuid update, Uuid::FromBytes(notice.update_id()));
+  if (SiteNoticeId(node, update).view() != checked.record.key().id()) {
+    return Corrupt(checked.record, "the payload is about another node or update than the key");
+  }
+  if (ShardId::Of(SiteShard(node)).bytes() != checked.record.shard_id()) {
+    return Corrupt(checked.record, "is in another shard than its payload says");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckPolicy(CheckedRecord& checked) {
   const v1::Record& record = checked.record;
   std::string before;
@@ -194,6 +213,8 @@ absl::Status CheckPresent(v1::RecordKind kind, CheckedRecord& checked) {
       return CheckPayload(bytes, &v1::Expiry::update_id, checked);
     case v1::RECORD_KIND_TARGET_GROUP:
       return CheckPayload(bytes, &v1::TargetGroup::group_id, checked);
+    case v1::RECORD_KIND_SITE:
+      return CheckSiteNotice(bytes, checked);
     default:
       return MakeError(v1::REASON_ITEM_TOO_NEW, absl::StrCat("record kind ", kind));
   }
@@ -236,6 +257,13 @@ absl::StatusOr<CheckedRecord> PackExpiry(const v1::Expiry& expiry,
                                          const v1::ShardDefinition& shard) {
   ASSIGN_OR_RETURN(const Uuid id, Uuid::FromBytes(expiry.update_id()));
   return PackWithColumns({v1::RECORD_KIND_EXPIRY, id, 0, {}}, expiry, shard);
+}
+
+absl::StatusOr<CheckedRecord> PackSiteNotice(const v1::SiteNotice& notice) {
+  ASSIGN_OR_RETURN(const Uuid node, Uuid::FromBytes(notice.node_id()));
+  ASSIGN_OR_RETURN(const Uuid update, Uuid::FromBytes(notice.update_id()));
+  return PackWithColumns({v1::RECORD_KIND_SITE, SiteNoticeId(node, update), 0, {}}, notice,
+                         SiteShard(node));
 }
 
 absl::StatusOr<v1::DecisionEntry> PackDecision(const v1::Decision& decision) {
@@ -305,6 +333,10 @@ absl::StatusOr<v1::TargetGroup> UnpackTargetGroup(const v1::Record& record) {
 }
 absl::StatusOr<v1::Expiry> UnpackExpiry(const v1::Record& record) {
   return UnpackAs<v1::Expiry>(record);
+}
+
+absl::StatusOr<v1::SiteNotice> UnpackSiteNotice(const v1::Record& record) {
+  return UnpackAs<v1::SiteNotice>(record);
 }
 
 absl::StatusOr<v1::Decision> UnpackDecision(const v1::DecisionEntry& entry) {

@@ -59,8 +59,10 @@ void HashSet(const std::optional<Set>& set, Hasher& hasher) {
 }  // namespace
 
 absl::StatusOr<Selection> Selection::Expand(const CatalogReader& reader,
-                                            const v1::Subscription& subscription) {
+                                            const v1::Subscription& subscription,
+                                            v1::NodeMode mode) {
   Selection selection;
+  selection.takes_policy_ = mode != v1::NODE_MODE_AUTONOMOUS;
   if (!subscription.products().empty()) {
     IdSet products;
     for (const std::string& path : subscription.products()) {
@@ -84,12 +86,14 @@ absl::StatusOr<Selection> Selection::Expand(const CatalogReader& reader,
   HashSet(selection.products_, hasher);
   HashSet(selection.classifications_, hasher);
   HashSet(selection.languages_, hasher);
+  if (!selection.takes_policy_) hasher.Update("no policy;");
   selection.hash_ = hasher.Finish();
   return selection;
 }
 
 bool Selection::Matches(const v1::ShardDefinition& shard) const {
-  if (shard.always()) return true;
+  if (shard.stream() == v1::STREAM_KIND_POLICY && !takes_policy_) return false;
+  if (shard.always() || shard.stream() == v1::STREAM_KIND_SITE) return true;
   const auto selected = [](const std::optional<IdSet>& set, const std::string& id) {
     return !set.has_value() || set->contains(id);
   };
@@ -99,6 +103,10 @@ bool Selection::Matches(const v1::ShardDefinition& shard) const {
   const bool classification =
       shard.classification_id().empty() || selected(classifications_, shard.classification_id());
   return product && classification && TakesFile(shard.languages());
+}
+
+bool IsOwnOf(const v1::ShardDefinition& shard, const Uuid& node) {
+  return shard.kept_by() == node.view() || shard.site_node_id() == node.view();
 }
 
 bool Selection::TakesFile(const google::protobuf::RepeatedPtrField<std::string>& languages) const {
@@ -120,13 +128,12 @@ absl::StatusOr<Fingerprint> Placed(const ShardInfo& shard) {
 }  // namespace
 
 absl::StatusOr<Fingerprint> SelectionFingerprint(const CatalogReader& reader,
-                                                 const Selection& selection,
-                                                 const Uuid& excluded_keeper) {
+                                                 const Selection& selection, const Uuid& excluded) {
   ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
   Fingerprint total;
   for (const ShardInfo& shard : shards) {
-    const bool excluded = shard.definition.kept_by() == excluded_keeper.view();
-    if (excluded || !selection.Matches(shard.definition)) continue;
+    const bool own = IsOwnOf(shard.definition, excluded);
+    if (own || !selection.Matches(shard.definition)) continue;
     ASSIGN_OR_RETURN(const Fingerprint placed, Placed(shard));
     total.Add(placed);
   }
