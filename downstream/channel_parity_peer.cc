@@ -38,6 +38,7 @@ absl::StatusOr<v1::ReconcileSums> ChannelParityPeer::Sums() {
   v1::ReconcileRequest request;
   request.mutable_open()->set_node_id(hello_.node_id());
   *request.mutable_open()->mutable_subscription() = hello_.subscription();
+  request.mutable_open()->set_mode(hello_.mode());
   RETURN_IF_ERROR(Send(request));
   v1::ReconcileSums sums;
   do {

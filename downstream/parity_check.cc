@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/status.h"
+#include "downstream/from_above.h"
 #include "downstream/item_comparison.h"
 #include "downstream/record_comparison.h"
 #include "google/protobuf/util/time_util.h"
@@ -148,7 +149,7 @@ absl::Status ParityCheck::CompareRecords(const CatalogReader& reader, ParityPeer
   ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
   Fingerprint total_here;
   for (const ShardInfo& shard : shards) {
-    if (shard.definition.kept_by() == catalog_.node_id().view()) continue;
+    if (!ComesFromAbove(catalog_, shard.definition)) continue;
     ours.emplace(shard.id, shard.fingerprint);
     total_here.Add(shard.fingerprint);
   }
@@ -156,6 +157,7 @@ absl::Status ParityCheck::CompareRecords(const CatalogReader& reader, ParityPeer
   std::vector<ShardId> differing;
   Fingerprint total_upstream;
   for (const v1::ShardSum& sum : sums.shards()) {
+    if (!ComesFromAbove(catalog_, sum.definition())) continue;
     const ShardId id = ShardId::Of(sum.definition());
     ASSIGN_OR_RETURN(const Fingerprint theirs, Fingerprint::FromProto(sum.fingerprint()));
     total_upstream.Add(theirs);

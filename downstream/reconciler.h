@@ -8,7 +8,7 @@
 //
 // What the upstream lacks leaves this node when both look at the same history: there, absence means
 // that it left the selection. In another history absence means only "missing upstream", and this
-// node keeps it.
+// node keeps it; but not what a node held back that is no longer above.
 #pragma once
 
 #include <deque>

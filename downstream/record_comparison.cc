@@ -32,7 +32,7 @@ uint32_t NewestRevision(const std::vector<const ShardMember*>& members) {
 
 bool IsDecision(v1::RecordKind kind) {
   return kind == v1::RECORD_KIND_POLICY || kind == v1::RECORD_KIND_TARGET_GROUP ||
-         kind == v1::RECORD_KIND_EXPIRY;
+         kind == v1::RECORD_KIND_EXPIRY || kind == v1::RECORD_KIND_SITE;
 }
 
 v1::FindingClass ClassOf(const RecordKey& key, const Subject& subject) {

@@ -75,6 +75,7 @@ class SyncEngine {
   void On(const ContentLost& event);
   void On(const ReportAnswered& event);
   void On(const ReportDue& event);
+  void On(const RecordsChanged& event);
 
   // Sessions.
   void Begin(v1::SyncTrigger trigger);
