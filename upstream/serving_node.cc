@@ -65,11 +65,12 @@ ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& dem
       replication_(state.catalog(), clock,
                    {.node_name = options_.config.name(), .on_report = options_.on_report}),
       content_(state.content(), demand, clock),
-      catalog_service_(state.catalog(), state.content()),
+      catalog_service_(state.catalog(), state.content(), clock),
       policy_service_(state.catalog(), audit,
                       {.decisions = options_.decisions,
                        .upstream_target = options_.upstream_target,
                        .on_subscription = options_.on_subscription}),
+      site_service_(state.catalog(), audit, clock, options_.config.name()),
       tree_service_(state.catalog(), clock,
                     {.upstream_target = options_.upstream_target, .self = options_.self}),
       maintenance_service_(
@@ -83,6 +84,7 @@ ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& dem
   AddContentMethods(content_, clock, router_);
   catalog_service_.AddTo(router_);
   policy_service_.AddTo(router_);
+  site_service_.AddTo(router_);
   tree_service_.AddTo(router_);
   maintenance_service_.AddTo(router_);
   backup_service_.AddTo(router_);

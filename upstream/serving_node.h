@@ -34,6 +34,7 @@
 #include "upstream/policy_service.h"
 #include "upstream/replication_server.h"
 #include "upstream/self_probe.h"
+#include "upstream/site_service.h"
 #include "upstream/space_service.h"
 #include "upstream/tree_service.h"
 
@@ -101,6 +102,7 @@ class ServingNode {
   ContentServer content_;
   CatalogService catalog_service_;
   PolicyService policy_service_;
+  SiteService site_service_;
   TreeService tree_service_;
   MaintenanceService maintenance_service_;
   BackupService backup_service_;
