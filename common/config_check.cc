@@ -391,6 +391,10 @@ absl::Status CompleteConfig(config::v1::DownstreamDaemon& config) {
     mistakes.Add("guard_percent", absl::StrCat(config.guard_percent(), " is not from 1 to 100"));
   }
   CompleteParity(*config.mutable_parity(), mistakes);
+  if (config.mode().empty()) config.set_mode("replica");
+  if (config.mode() != "replica" && config.mode() != "autonomous") {
+    mistakes.Add("mode", absl::StrCat("\"", config.mode(), "\" is neither replica nor autonomous"));
+  }
   for (const config::v1::Listener& listener : config.node().listeners()) {
     if (!listener.address().empty() && listener.address() == config.upstream().target()) {
       mistakes.Add("upstream.target", "is this node's own listener; a node cannot follow itself");

@@ -77,7 +77,7 @@ constexpr ErrorFacts kFacts[] = {
      "Ask a node that follows another."},
     {v1::REASON_NOT_ORIGIN, StatusCode::kFailedPrecondition, false,
      "this node follows another, and what was asked is decided at the origin",
-     "Turn to the root of the tree."},
+     "Turn to the root of the tree, or for decisions to the autonomous node above."},
     {v1::REASON_ITEM_NOT_FOUND, StatusCode::kNotFound, false, "there was never such an item here",
      "Check the id, and the subscription that decides what comes here."},
     {v1::REASON_ITEM_PURGED, StatusCode::kNotFound, false, "the item was deleted at its origin",

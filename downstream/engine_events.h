@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <variant>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -16,6 +17,7 @@
 #include "sluice/v1/replication_service.pb.h"
 #include "sluice/v1/sync_service.pb.h"
 #include "storage/content_store.h"
+#include "storage/record_key.h"
 
 namespace sluice {
 
@@ -90,12 +92,16 @@ struct ReportAnswered {
 };
 // What this node has to report changed.
 struct ReportDue {};
+// Somebody else at this node changed records: an operator decided, or holds something back.
+struct RecordsChanged {
+  std::vector<RecordKey> keys;
+};
 
 using EngineEvent =
     std::variant<Started, TimerFired, SyncRequested, SyncCancelled, HelloAnswered, ChangesReceived,
                  ChangesEnded, LoadReceived, LoadEnded, ReconcileReceived, ReconcileEnded,
                  RecordsAnswered, FileFetched, ContentAnswered, ContentWanted, ContentLost,
-                 ReportAnswered, ReportDue>;
+                 ReportAnswered, ReportDue, RecordsChanged>;
 
 // ---- What is to be done.
 

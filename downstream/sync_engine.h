@@ -18,8 +18,8 @@
 #include "common/schedule.h"
 #include "common/worker_pool.h"
 #include "downstream/engine_events.h"
-#include "downstream/lease_report.h"
 #include "downstream/initial_load.h"
+#include "downstream/lease_report.h"
 #include "downstream/node_report.h"
 #include "downstream/reconciler.h"
 #include "downstream/record_applier.h"
@@ -86,6 +86,7 @@ class SyncEngine {
   void On(const ContentLost& event);
   void On(const ReportAnswered& event);
   void On(const ReportDue& event);
+  void On(const RecordsChanged& event);
 
   // Sessions.
   void Begin(v1::SyncTrigger trigger);

@@ -34,7 +34,8 @@ absl::StatusOr<ChangeFeed> ChangeFeed::Open(const Catalog& catalog,
     return MakeError(v1::REASON_SEQ_AHEAD, absl::StrCat("the cursor is at seq ", cursor.seq(),
                                                         ", this node at ", state.head_seq()));
   }
-  ASSIGN_OR_RETURN(Selection selection, Selection::Expand(reader, request.subscription()));
+  ASSIGN_OR_RETURN(Selection selection,
+                   Selection::Expand(reader, request.subscription(), request.mode()));
   if (cursor.selection_hash() != selection.hash().view()) {
     return MakeError(v1::REASON_SELECTION_CHANGED,
                      "the cursor was taken for another selection than the subscription gives now");
@@ -47,6 +48,7 @@ ChangeFeed::ChangeFeed(const Catalog& catalog, const v1::ChangesRequest& request
     : catalog_(&catalog),
       child_(child),
       subscription_(request.subscription()),
+      mode_(request.mode()),
       watch_(request.watch()),
       marks_only_(request.marks_only()),
       selection_(std::move(selection)),
@@ -167,7 +169,7 @@ absl::StatusOr<bool> ChangeFeed::RootMoved(const CatalogReader& reader) const {
 
 absl::StatusOr<std::optional<v1::ChangesResponse>> ChangeFeed::Reexpand(
     const CatalogReader& reader) {
-  ASSIGN_OR_RETURN(Selection selection, Selection::Expand(reader, subscription_));
+  ASSIGN_OR_RETURN(Selection selection, Selection::Expand(reader, subscription_, mode_));
   if (selection.hash() == selection_.hash()) return std::optional<v1::ChangesResponse>();
   v1::ChangesResponse response;
   v1::SelectionChanged& changed = *response.mutable_selection_changed();
@@ -194,8 +196,7 @@ absl::StatusOr<bool> ChangeFeed::Wants(const CatalogReader& reader, const ShardI
   const auto known = wants_.find(shard);
   if (known != wants_.end()) return known->second;
   ASSIGN_OR_RETURN(const ShardInfo info, reader.Shard(shard));
-  const bool wants =
-      info.definition.kept_by() != child_.view() && selection_.Matches(info.definition);
+  const bool wants = !IsOwnOf(info.definition, child_) && selection_.Matches(info.definition);
   wants_.emplace(shard, wants);
   return wants;
 }
