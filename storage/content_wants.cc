@@ -293,6 +293,7 @@ std::vector<Uuid> ContentWants::TakeLapsed(absl::Time now) {
     if (until <= now) lapsed.push_back(update);
   }
   for (const Uuid& update : lapsed) held_.erase(update);
+  touched_.updates.insert(lapsed.begin(), lapsed.end());
   return lapsed;
 }
 

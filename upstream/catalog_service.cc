@@ -49,7 +49,14 @@ class Filter {
     return request_.state() == v1::UPDATE_STATE_UNSPECIFIED || request_.state() == state;
   }
 
+  // What was decided, before it is known whether a node holds it back.
+  bool MayTake(v1::UpdateState decided) const {
+    return TakesState(decided) ||
+           (request_.state() == v1::UPDATE_STATE_HELD_BACK && decided == v1::UPDATE_STATE_APPROVED);
+  }
+
   bool Takes(const v1::UpdateSummary& summary) const {
+    if (!TakesState(summary.state())) return false;
     return !request_.failed() || summary.content() == v1::CONTENT_STATE_FAILED;
   }
 
@@ -164,7 +171,7 @@ absl::StatusOr<v1::ListUpdatesResponse> CatalogService::ListUpdates(
       after = row.key.id;
       if (!filter.Takes(row.header)) continue;
       ASSIGN_OR_RETURN(const UpdateStanding standing, StandingOf(reader, row.key.id));
-      if (!filter.TakesState(standing.state)) continue;
+      if (!filter.MayTake(standing.state)) continue;
       ASSIGN_OR_RETURN(v1::UpdateSummary summary, summarizer.Summarize(standing));
       if (filter.Takes(summary)) *response.add_updates() = std::move(summary);
     }

@@ -109,7 +109,10 @@ TEST_F(SiteTest, NarrowingKeepsDecisionsAndWideningRevivesThem) {
   ASSERT_EQ(inactive.updates_size(), 1);
   EXPECT_TRUE(Eventually(branch, [&] { return StatusOf(branch).inactive_updates() == 1; }));
   ExpectParity(branch);
-  ExpectParity(shop);
+  // The decision came along, and what it is about did not.
+  const Parity inactive_below = CheckParity(shop);
+  ASSERT_EQ(inactive_below.findings.size(), 1u) << inactive_below.Text();
+  EXPECT_EQ(inactive_below.findings[0].finding_class(), v1::FINDING_CLASS_APPROVAL_INACTIVE);
 
   Expect(branch, {"subscription", "set", "--all-products"});
   EXPECT_TRUE(Eventually(shop, IsReady(shop, "agent edition 1")));
