@@ -30,6 +30,7 @@ SyncEngine::SyncEngine(SyncEngineOptions options, Catalog& catalog,
       applier_(catalog, sessions_),
       guard_(catalog, options_.guard_percent),
       leases_(catalog, options_.node.mode),
+      sums_(catalog),
       wants_(catalog, std::move(present), options_.parallel_transfers),
       outbox_(catalog) {}
 

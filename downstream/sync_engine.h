@@ -28,6 +28,7 @@
 #include "storage/catalog.h"
 #include "storage/content_wants.h"
 #include "storage/selection.h"
+#include "storage/selection_sums.h"
 #include "storage/session_log.h"
 
 namespace sluice {
@@ -145,6 +146,7 @@ class SyncEngine {
   RecordApplier applier_;
   RemovalGuard guard_;
   LeaseReport leases_;
+  SelectionSums sums_;
   ContentWants wants_;
   AcknowledgementOutbox outbox_;
 

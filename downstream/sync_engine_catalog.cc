@@ -59,7 +59,7 @@ absl::StatusOr<v1::HelloRequest> SyncEngine::MakeHello() const {
   // All that is here came from above, but for what this node keeps itself.
   ASSIGN_OR_RETURN(const Selection everything, Selection::Expand(reader, {}));
   ASSIGN_OR_RETURN(const Fingerprint fingerprint,
-                   SelectionFingerprint(reader, everything, catalog_.node_id()));
+                   sums_.Of(reader, everything, catalog_.node_id()));
   *request.mutable_fingerprint() = fingerprint.ToProto();
   ASSIGN_OR_RETURN(const int levels, LevelsBelow(reader));
   request.set_levels_below(static_cast<uint32_t>(levels));
@@ -338,7 +338,7 @@ void SyncEngine::OnMark(const v1::Mark& mark) {
   const absl::StatusOr<Selection> everything = Selection::Expand(reader, {});
   if (!Check(everything.status())) return;
   const absl::StatusOr<Fingerprint> ours =
-      SelectionFingerprint(reader, *everything, catalog_.node_id());
+      sums_.Of(reader, *everything, catalog_.node_id());
   const absl::StatusOr<Fingerprint> theirs = Fingerprint::FromProto(mark.fingerprint());
   if (!Check(ours.status()) || !Check(theirs.status())) return;
   if (state_ == State::kTail && sessions_.running()) {

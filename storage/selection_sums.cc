@@ -10,9 +10,9 @@ namespace sluice {
 namespace {
 
 absl::Status Follow(const std::vector<ShardStep>& steps, const Selection& selection,
-                    const Uuid& excluded_keeper, Fingerprint& total) {
+                    const Uuid& excluded, Fingerprint& total) {
   for (const ShardStep& step : steps) {
-    if (!CountsIn(selection, step.definition, excluded_keeper)) continue;
+    if (!CountsIn(selection, step.definition, excluded)) continue;
     ASSIGN_OR_RETURN(const Fingerprint before, PlacedInShard(step.id, step.before));
     ASSIGN_OR_RETURN(const Fingerprint after, PlacedInShard(step.id, step.after));
     total.Subtract(before);
@@ -25,32 +25,32 @@ absl::Status Follow(const std::vector<ShardStep>& steps, const Selection& select
 
 absl::StatusOr<Fingerprint> SelectionSums::Of(const CatalogReader& reader,
                                               const Selection& selection,
-                                              const Uuid& excluded_keeper) {
+                                              const Uuid& excluded) const {
   ASSIGN_OR_RETURN(const stored::v1::StoreState state, reader.State());
   const uint64_t seq = state.head_seq();
   {
     MutexLock lock(mutex_);
     const auto known = std::find_if(entries_.begin(), entries_.end(), [&](const Entry& entry) {
-      return entry.selection == selection.hash() && entry.excluded_keeper == excluded_keeper;
+      return entry.selection == selection.hash() && entry.excluded == excluded;
     });
     if (known != entries_.end()) {
       const std::optional<std::vector<ShardStep>> steps =
           catalog_.shard_steps().Between(known->seq, seq);
       if (steps.has_value()) {
-        RETURN_IF_ERROR(Follow(*steps, selection, excluded_keeper, known->fingerprint));
+        RETURN_IF_ERROR(Follow(*steps, selection, excluded, known->fingerprint));
         known->seq = seq;
         entries_.splice(entries_.begin(), entries_, known);
         return known->fingerprint;
       }
       // One that asks about an older state leaves the newer one where it is.
-      if (known->seq > seq) return SelectionFingerprint(reader, selection, excluded_keeper);
+      if (known->seq > seq) return SelectionFingerprint(reader, selection, excluded);
       entries_.erase(known);
     }
   }
   ASSIGN_OR_RETURN(const Fingerprint fingerprint,
-                   SelectionFingerprint(reader, selection, excluded_keeper));
+                   SelectionFingerprint(reader, selection, excluded));
   MutexLock lock(mutex_);
-  entries_.push_front({selection.hash(), excluded_keeper, seq, fingerprint});
+  entries_.push_front({selection.hash(), excluded, seq, fingerprint});
   if (entries_.size() > kEntriesMax) entries_.pop_back();
   return fingerprint;
 }

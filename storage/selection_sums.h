@@ -20,7 +20,7 @@ class SelectionSums {
 
   // What SelectionFingerprint says for a state that `reader`, of the same catalog, sees.
   absl::StatusOr<Fingerprint> Of(const CatalogReader& reader, const Selection& selection,
-                                 const Uuid& excluded_keeper);
+                                 const Uuid& excluded) const;
 
  private:
   // Selections that are kept; the least lately asked for goes first.
@@ -28,14 +28,14 @@ class SelectionSums {
 
   struct Entry {
     Digest selection;
-    Uuid excluded_keeper;
+    Uuid excluded;
     uint64_t seq = 0;
     Fingerprint fingerprint;
   };
 
   const Catalog& catalog_;
-  Mutex mutex_;
-  std::list<Entry> entries_ ABSL_GUARDED_BY(mutex_);  // Lately asked for first.
+  mutable Mutex mutex_;
+  mutable std::list<Entry> entries_ ABSL_GUARDED_BY(mutex_);  // Lately asked for first.
 };
 
 }  // namespace sluice

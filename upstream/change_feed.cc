@@ -21,7 +21,7 @@ constexpr int kScanMax = 1000;
 }  // namespace
 
 absl::StatusOr<ChangeFeed> ChangeFeed::Open(const Catalog& catalog,
-                                            const v1::ChangesRequest& request) {
+                                            const v1::ChangesRequest& request, Shared shared) {
   ASSIGN_OR_RETURN(const Uuid child, Uuid::FromBytes(request.node_id()));
   const v1::Cursor& cursor = request.cursor();
   const CatalogReader reader = catalog.Read();
@@ -39,12 +39,13 @@ absl::StatusOr<ChangeFeed> ChangeFeed::Open(const Catalog& catalog,
     return MakeError(v1::REASON_SELECTION_CHANGED,
                      "the cursor was taken for another selection than the subscription gives now");
   }
-  return ChangeFeed(catalog, request, child, std::move(selection));
+  return ChangeFeed(catalog, request, child, std::move(selection), shared);
 }
 
 ChangeFeed::ChangeFeed(const Catalog& catalog, const v1::ChangesRequest& request, Uuid child,
-                       Selection selection)
+                       Selection selection, Shared shared)
     : catalog_(&catalog),
+      shared_(shared),
       child_(child),
       subscription_(request.subscription()),
       watch_(request.watch()),
@@ -53,8 +54,17 @@ ChangeFeed::ChangeFeed(const Catalog& catalog, const v1::ChangesRequest& request
       position_(request.cursor().seq()) {}
 
 ChangeFeed::Step ChangeFeed::Next() {
-  absl::StatusOr<std::optional<v1::ChangesResponse>> message = Advance();
   Step step;
+  if (Shares()) {
+    SharedMessage prepared = shared_.messages.Find({selection_.hash(), position_}, child_);
+    if (prepared.bytes != nullptr) {
+      position_ = prepared.next;
+      step.kind = Step::Kind::kMessage;
+      step.bytes = std::move(prepared.bytes);
+      return step;
+    }
+  }
+  absl::StatusOr<std::optional<v1::ChangesResponse>> message = Advance();
   if (!message.ok()) {
     step.status = message.status();
   } else if (message->has_value()) {
@@ -66,9 +76,12 @@ ChangeFeed::Step ChangeFeed::Next() {
   return step;
 }
 
+bool ChangeFeed::Shares() const { return watch_ && !marks_only_ && marked_.has_value(); }
+
 absl::StatusOr<std::optional<v1::ChangesResponse>> ChangeFeed::Advance() {
   const CatalogReader reader = catalog_->Read();
   absl::Status failure;
+  owners_.clear();
   const auto wanted = [&](const ShardId& shard) {
     const absl::StatusOr<bool> wants = Wants(reader, shard);
     failure.Update(wants.status());
@@ -87,12 +100,19 @@ absl::StatusOr<std::optional<v1::ChangesResponse>> ChangeFeed::Advance() {
     if (changed.has_value()) return changed;
   }
   if (!slice.changes.empty() && !marks_only_) {
+    const uint64_t after = position_;
     const uint64_t scanned_to = slice.scanned_to;
     const uint64_t last_seq = slice.changes.back().seq;
     ASSIGN_OR_RETURN(v1::ChangesResponse batch, MakeBatch(reader, std::move(slice.changes)));
     const auto& changes = batch.batch().changes();
     const uint64_t sent_to = changes.rbegin()->seq();
     position_ = sent_to == last_seq ? scanned_to : sent_to;
+    // A category may change what another subscription expands to.
+    if (Shares() && !categories_changed) {
+      auto bytes = std::make_shared<const std::string>(batch.SerializeAsString());
+      shared_.messages.Keep({selection_.hash(), after}, child_,
+                            {std::move(bytes), position_, owners_});
+    }
     return std::optional<v1::ChangesResponse>(std::move(batch));
   }
   const bool moved = slice.scanned_to != position_;
@@ -110,6 +130,7 @@ absl::StatusOr<v1::ChangesResponse> ChangeFeed::MakeBatch(const CatalogReader& r
                                                           std::vector<LoggedChange> changes) {
   v1::ChangesResponse response;
   v1::ChangeBatch& batch = *response.mutable_batch();
+  absl::flat_hash_set<ShardId> named;
   int64_t size_bytes = 0;
   for (LoggedChange& logged : changes) {
     v1::Change change;
@@ -125,7 +146,9 @@ absl::StatusOr<v1::ChangesResponse> ChangeFeed::MakeBatch(const CatalogReader& r
     size_bytes += static_cast<int64_t>(change.ByteSizeLong());
     if (size_bytes > kBatchBytesMax && !batch.changes().empty()) break;
     *batch.add_changes() = std::move(change);
-    if (defined_.insert(logged.shard).second) {
+    // A message for many defines all that it names.
+    if (defined_.insert(logged.shard).second || (Shares() && named.insert(logged.shard).second)) {
+      named.insert(logged.shard);
       ASSIGN_OR_RETURN(const ShardInfo shard, reader.Shard(logged.shard));
       *batch.add_shards() = shard.definition;
     }
@@ -144,8 +167,7 @@ absl::StatusOr<v1::ChangesResponse> ChangeFeed::MakeMark(const CatalogReader& re
   if (at_head) {
     // One that only says how far the root was followed costs no sum over all shards.
     if (marked_ != position_) {
-      ASSIGN_OR_RETURN(const Fingerprint fingerprint,
-                       SelectionFingerprint(reader, selection_, child_));
+      ASSIGN_OR_RETURN(const Fingerprint fingerprint, shared_.sums.Of(reader, selection_, child_));
       marked_fingerprint_ = fingerprint.ToProto();
     }
     *mark.mutable_fingerprint() = marked_fingerprint_;
@@ -191,13 +213,17 @@ absl::StatusOr<std::optional<v1::ChangesResponse>> ChangeFeed::Reexpand(
 }
 
 absl::StatusOr<bool> ChangeFeed::Wants(const CatalogReader& reader, const ShardId& shard) {
-  const auto known = wants_.find(shard);
-  if (known != wants_.end()) return known->second;
-  ASSIGN_OR_RETURN(const ShardInfo info, reader.Shard(shard));
-  const bool wants =
-      info.definition.kept_by() != child_.view() && selection_.Matches(info.definition);
-  wants_.emplace(shard, wants);
-  return wants;
+  auto known = wants_.find(shard);
+  if (known == wants_.end()) {
+    ASSIGN_OR_RETURN(const ShardInfo info, reader.Shard(shard));
+    const v1::ShardDefinition& definition = info.definition;
+    const bool wants = CountsIn(selection_, definition, child_);
+    const std::string& owner =
+        definition.kept_by().empty() ? definition.site_node_id() : definition.kept_by();
+    known = wants_.emplace(shard, Wish{wants, owner}).first;
+  }
+  if (!known->second.owner.empty()) owners_.push_back(known->second.owner);
+  return known->second.wants;
 }
 
 }  // namespace sluice

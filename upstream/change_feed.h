@@ -6,7 +6,10 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
@@ -15,17 +18,27 @@
 #include "sluice/v1/replication_service.pb.h"
 #include "storage/catalog.h"
 #include "storage/selection.h"
+#include "storage/selection_sums.h"
+#include "upstream/shared_messages.h"
 
 namespace sluice {
 
 class ChangeFeed {
  public:
+  // What the feeds of one node have in common; must outlive them.
+  struct Shared {
+    SelectionSums& sums;
+    SharedMessages& messages;
+  };
+
   // What `Next` has to say.
   struct Step {
     enum class Kind { kMessage, kAtHead, kEnd };
     Kind kind = Kind::kEnd;
     v1::ChangesResponse message;  // With kMessage.
-    absl::Status status;          // With kEnd.
+    // Instead of it: a message that was serialised before. Null: there is none.
+    std::shared_ptr<const std::string> bytes;
+    absl::Status status;  // With kEnd.
   };
 
   // Checks the cursor against this node's history.
@@ -35,15 +48,24 @@ class ChangeFeed {
   //   ABORTED EPOCH_CHANGED     the cursor is of another history.
   //   ABORTED SEQ_AHEAD         it lies ahead of the durable head.
   //   ABORTED SELECTION_CHANGED it was taken for another expanded selection.
-  static absl::StatusOr<ChangeFeed> Open(const Catalog& catalog, const v1::ChangesRequest& request);
+  static absl::StatusOr<ChangeFeed> Open(const Catalog& catalog, const v1::ChangesRequest& request,
+                                         Shared shared);
 
   // The next message; kAtHead when there is none now (a watching caller asks again after a commit);
   // kEnd when all was said to one who does not watch, or after a failure.
   Step Next();
 
  private:
+  struct Wish {
+    bool wants = false;
+    std::string owner;  // Of a shard that is some node's own: its id.
+  };
+
   ChangeFeed(const Catalog& catalog, const v1::ChangesRequest& request, Uuid child,
-             Selection selection);
+             Selection selection, Shared shared);
+
+  // Whether others may stand at the same place: the child watches and has been at the head.
+  bool Shares() const;
 
   absl::StatusOr<std::optional<v1::ChangesResponse>> Advance();
   absl::StatusOr<v1::ChangesResponse> MakeBatch(const CatalogReader& reader,
@@ -56,6 +78,7 @@ class ChangeFeed {
   absl::StatusOr<bool> Wants(const CatalogReader& reader, const ShardId& shard);
 
   const Catalog* catalog_;
+  Shared shared_;
   Uuid child_;
   v1::Subscription subscription_;
   bool watch_;
@@ -65,7 +88,8 @@ class ChangeFeed {
   std::optional<uint64_t> marked_;  // The last mark's seq, and what else it said.
   v1::Fingerprint marked_fingerprint_;
   v1::Cursor marked_root_;
-  absl::flat_hash_map<ShardId, bool> wants_;  // By shard, under the present selection.
+  absl::flat_hash_map<ShardId, Wish> wants_;  // By shard, under the present selection.
+  std::vector<std::string> owners_;           // Of shards that the last reading came across.
   absl::flat_hash_set<ShardId> defined_;      // Shards whose definitions were sent.
 };
 

@@ -65,7 +65,7 @@ absl::StatusOr<bool> IsCatchingUp(const CatalogReader& reader) {
 }  // namespace
 
 ReplicationServer::ReplicationServer(Catalog& catalog, Clock& clock, Options options)
-    : catalog_(catalog), clock_(clock), options_(std::move(options)) {}
+    : catalog_(catalog), clock_(clock), options_(std::move(options)), sums_(catalog) {}
 
 absl::StatusOr<v1::HelloResponse> ReplicationServer::Hello(const v1::HelloRequest& request) const {
   ASSIGN_OR_RETURN(const Uuid child, Uuid::FromBytes(request.node_id()));
@@ -89,7 +89,7 @@ absl::StatusOr<v1::HelloResponse> ReplicationServer::Hello(const v1::HelloReques
   response.set_selection_hash(selection.hash().bytes());
   ASSIGN_OR_RETURN(*response.mutable_subscription(), ReadSubscription(reader));
   *response.mutable_server_time() = ToTimestamp(clock_.Now());
-  ASSIGN_OR_RETURN(const Fingerprint ours, SelectionFingerprint(reader, selection, child));
+  ASSIGN_OR_RETURN(const Fingerprint ours, sums_.Of(reader, selection, child));
   Judge(request, ours, response);
   return response;
 }
@@ -123,7 +123,7 @@ absl::Status ReplicationServer::CheckPlace(const v1::HelloRequest& request,
 }
 
 absl::StatusOr<ChangeFeed> ReplicationServer::Changes(const v1::ChangesRequest& request) const {
-  return ChangeFeed::Open(catalog_, request);
+  return ChangeFeed::Open(catalog_, request, {sums_, messages_});
 }
 
 absl::StatusOr<CatalogLoad> ReplicationServer::Load(const v1::LoadRequest& request) const {

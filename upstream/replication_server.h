@@ -11,10 +11,12 @@
 #include "common/sip_hash.h"
 #include "sluice/v1/replication_service.pb.h"
 #include "storage/catalog.h"
+#include "storage/selection_sums.h"
 #include "upstream/catalog_load.h"
 #include "upstream/change_feed.h"
 #include "upstream/reconcile_exchange.h"
 #include "upstream/report_board.h"
+#include "upstream/shared_messages.h"
 
 namespace sluice {
 
@@ -53,6 +55,8 @@ class ReplicationServer {
   const Options options_;
   std::atomic<int64_t> swept_at_seconds_ = 0;  // Since 1970.
   ReportBoard board_;
+  SelectionSums sums_;
+  mutable SharedMessages messages_;
 };
 
 }  // namespace sluice

@@ -39,6 +39,7 @@ class ChangesSource : public MessageSource {
     ChangeFeed::Step step = feed_.Next();
     switch (step.kind) {
       case ChangeFeed::Step::Kind::kMessage:
+        if (step.bytes != nullptr) return Pull::Message(OutMessage{"", std::move(step.bytes)});
         return Pull::Message(step.message);
       case ChangeFeed::Step::Kind::kAtHead:
         return Pull::Wait();

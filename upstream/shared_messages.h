@@ -16,12 +16,10 @@
 
 namespace sluice {
 
-// Where a stream stands when it needs a message.
+// Where a stream stands when it needs a batch.
 struct StreamPlace {
   Digest selection;
   uint64_t after = 0;  // The seq up to which everything was said.
-  // For a mark: the head, for which its fingerprint is. 0: a batch.
-  uint64_t head = 0;
   friend bool operator==(const StreamPlace&, const StreamPlace&) = default;
 };
 

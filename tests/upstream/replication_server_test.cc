@@ -50,6 +50,7 @@ class ReplicationServerTest : public ::testing::Test {
       ChangeFeed::Step step = feed.Next();
       EXPECT_TRUE(step.status.ok()) << step.status;
       if (step.kind != ChangeFeed::Step::Kind::kMessage) return messages;
+      if (step.bytes != nullptr) EXPECT_TRUE(step.message.ParseFromString(*step.bytes));
       messages.push_back(std::move(step.message));
     }
   }
@@ -159,6 +160,46 @@ TEST_F(ReplicationServerTest, GoesOnWithAWatchingFeedAfterACommit) {
   catalog_.AddUpdate({.name = "a"});
   EXPECT_THAT(Drain(*feed), SizeIs(2));
   EXPECT_EQ(feed->Next().kind, ChangeFeed::Step::Kind::kAtHead);
+}
+
+TEST_F(ReplicationServerTest, TellsThoseAtTheSamePlaceTheSameBytes) {
+  v1::ChangesRequest request = ChangesFrom(0);
+  request.set_watch(true);
+  ChangeFeed first = server_.Changes(request).value();
+  request.set_node_id(Uuid::Random().bytes());
+  ChangeFeed second = server_.Changes(request).value();
+  Drain(first);
+  Drain(second);
+  catalog_.AddUpdate({.name = "a"});
+  const std::vector<v1::ChangesResponse> told = Drain(first);
+  ASSERT_THAT(told, SizeIs(2));
+  EXPECT_THAT(told[0].batch().shards(), SizeIs(1));
+  const ChangeFeed::Step step = second.Next();
+  ASSERT_NE(step.bytes, nullptr);
+  EXPECT_EQ(*step.bytes, told[0].SerializeAsString());
+  const std::vector<v1::ChangesResponse> rest = Drain(second);
+  ASSERT_THAT(rest, SizeIs(1));
+  EXPECT_EQ(rest[0].SerializeAsString(), told[1].SerializeAsString());
+}
+
+TEST_F(ReplicationServerTest, TellsEachItsOwnAfterTheirSelectionsDiffer) {
+  catalog_.AddProduct("Contoso/Agent");
+  catalog_.AddProduct("Fabrikam/Tool");
+  v1::Subscription subscription;
+  subscription.add_products("Contoso");
+  v1::ChangesRequest narrow = ChangesFrom(catalog_->durable_head(), subscription);
+  narrow.set_watch(true);
+  v1::ChangesRequest wide = ChangesFrom(catalog_->durable_head());
+  wide.set_watch(true);
+  ChangeFeed all = server_.Changes(wide).value();
+  ChangeFeed some = server_.Changes(narrow).value();
+  Drain(all);
+  Drain(some);
+  catalog_.AddUpdate({.name = "a", .product = "Fabrikam/Tool"});
+  EXPECT_THAT(Drain(all)[0].batch().changes(), SizeIs(1));
+  const std::vector<v1::ChangesResponse> told = Drain(some);
+  ASSERT_THAT(told, SizeIs(1));
+  EXPECT_TRUE(told[0].has_mark());
 }
 
 TEST_F(ReplicationServerTest, EndsAFeedOfSomebodyWhoDoesNotWatch) {

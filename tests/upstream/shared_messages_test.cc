@@ -11,7 +11,7 @@ SharedMessage Message(const std::string& bytes, uint64_t next) {
 
 TEST(SharedMessagesTest, AreForAllAtTheSamePlace) {
   SharedMessages messages;
-  const StreamPlace place = {Digest::Of("everything"), 7, 0};
+  const StreamPlace place = {Digest::Of("everything"), 7};
   messages.Keep(place, Uuid::Random(), Message("batch", 9));
   const SharedMessage found = messages.Find(place, Uuid::Random());
   ASSERT_NE(found.bytes, nullptr);
@@ -22,17 +22,16 @@ TEST(SharedMessagesTest, AreForAllAtTheSamePlace) {
 TEST(SharedMessagesTest, AreForNobodyElsewhere) {
   SharedMessages messages;
   const Uuid child = Uuid::Random();
-  messages.Keep({Digest::Of("everything"), 7, 0}, child, Message("batch", 9));
-  EXPECT_EQ(messages.Find({Digest::Of("everything"), 8, 0}, child).bytes, nullptr);
-  EXPECT_EQ(messages.Find({Digest::Of("everything"), 7, 7}, child).bytes, nullptr);
-  EXPECT_EQ(messages.Find({Digest::Of("less"), 7, 0}, child).bytes, nullptr);
+  messages.Keep({Digest::Of("everything"), 7}, child, Message("batch", 9));
+  EXPECT_EQ(messages.Find({Digest::Of("everything"), 8}, child).bytes, nullptr);
+  EXPECT_EQ(messages.Find({Digest::Of("less"), 7}, child).bytes, nullptr);
 }
 
 TEST(SharedMessagesTest, AreNotForThoseWhoseOwnShardsWereLookedAt) {
   SharedMessages messages;
   const Uuid owner = Uuid::Random();
   const Uuid other = Uuid::Random();
-  const StreamPlace place = {Digest::Of("everything"), 7, 0};
+  const StreamPlace place = {Digest::Of("everything"), 7};
   SharedMessage message = Message("batch", 9);
   message.not_for = {owner.bytes()};
   messages.Keep(place, owner, message);
@@ -45,12 +44,12 @@ TEST(SharedMessagesTest, AreNotForThoseWhoseOwnShardsWereLookedAt) {
 TEST(SharedMessagesTest, AreForgottenOldestFirst) {
   SharedMessages messages(10);
   const Uuid child = Uuid::Random();
-  messages.Keep({Digest(), 1, 0}, child, Message("12345", 2));
-  messages.Keep({Digest(), 2, 0}, child, Message("12345", 3));
-  messages.Keep({Digest(), 3, 0}, child, Message("12345", 4));
-  EXPECT_EQ(messages.Find({Digest(), 1, 0}, child).bytes, nullptr);
-  EXPECT_NE(messages.Find({Digest(), 2, 0}, child).bytes, nullptr);
-  EXPECT_NE(messages.Find({Digest(), 3, 0}, child).bytes, nullptr);
+  messages.Keep({Digest(), 1}, child, Message("12345", 2));
+  messages.Keep({Digest(), 2}, child, Message("12345", 3));
+  messages.Keep({Digest(), 3}, child, Message("12345", 4));
+  EXPECT_EQ(messages.Find({Digest(), 1}, child).bytes, nullptr);
+  EXPECT_NE(messages.Find({Digest(), 2}, child).bytes, nullptr);
+  EXPECT_NE(messages.Find({Digest(), 3}, child).bytes, nullptr);
 }
 
 }  // namespace
