@@ -108,7 +108,7 @@ void OriginContent::Run() {
       transfers_->Submit([this, file] { Fetch(file); });
     }
     const absl::Duration left = wants_.next_due() - clock_.Now();
-    if (!touched_.empty() || left <= absl::ZeroDuration()) continue;
+    if (stopping_ || !touched_.empty() || left <= absl::ZeroDuration()) continue;
     if (left == absl::InfiniteDuration()) {
       changed_.Wait(mutex_);
     } else {
@@ -117,15 +117,21 @@ void OriginContent::Run() {
   }
 }
 
-// Rows alone: nobody whom this commit wakes takes the mutex.
+// Without the mutex: a commit waits for the watchers of the one before it, which may wait for the
+// mutex.
 absl::Status OriginContent::AcknowledgeTouchedHere() {
-  return AcknowledgeTouched(
-             catalog_, wants_.TakeTouched(), Everything(catalog_.Read()),
-             [this](const ContentInfo& file) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-               return wants_.StateOf(file.digest) == v1::CONTENT_STATE_READY;
-             },
-             clock_.Now())
-      .status();
+  const TouchedUpdates touched = wants_.TakeTouched();
+  mutex_.Unlock();
+  const absl::Status status = AcknowledgeTouched(
+                                  catalog_, touched, Everything(catalog_.Read()),
+                                  [this](const ContentInfo& file) {
+                                    MutexLock lock(mutex_);
+                                    return wants_.StateOf(file.digest) == v1::CONTENT_STATE_READY;
+                                  },
+                                  clock_.Now())
+                                  .status();
+  mutex_.Lock();
+  return status;
 }
 
 void OriginContent::Fetch(const ContentInfo& file) {
