@@ -118,6 +118,13 @@ v1::ContentAnswer SimNode::Want(const Digest& digest) {
     answer.set_state(v1::CONTENT_STATE_READY);
     return answer;
   }
+  if (upstream_ == nullptr) {
+    // As a real root says of a file that no source offers.
+    answer.set_state(v1::CONTENT_STATE_FAILED);
+    answer.mutable_status()->set_code(static_cast<int>(absl::StatusCode::kNotFound));
+    answer.mutable_status()->set_reason(ReasonName(v1::REASON_CONTENT_SOURCE_GONE));
+    return answer;
+  }
   const auto known = answers_.find(digest);
   const bool open = known != answers_.end() && known->second.state() != v1::CONTENT_STATE_READY &&
                     known->second.state() != v1::CONTENT_STATE_NOT_WANTED;
