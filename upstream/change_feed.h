@@ -27,7 +27,7 @@ class ChangeFeed {
  public:
   // What the feeds of one node have in common; must outlive them.
   struct Shared {
-    SelectionSums& sums;
+    const SelectionSums& sums;
     SharedMessages& messages;
   };
 
