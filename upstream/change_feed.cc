@@ -56,7 +56,7 @@ ChangeFeed::ChangeFeed(const Catalog& catalog, const v1::ChangesRequest& request
 ChangeFeed::Step ChangeFeed::Next() {
   Step step;
   if (Shares()) {
-    SharedMessage prepared = shared_.messages.Find({selection_.hash(), position_}, child_);
+    SharedMessage prepared = shared_.messages->Find({selection_.hash(), position_}, child_);
     if (prepared.bytes != nullptr) {
       position_ = prepared.next;
       step.kind = Step::Kind::kMessage;
@@ -110,8 +110,8 @@ absl::StatusOr<std::optional<v1::ChangesResponse>> ChangeFeed::Advance() {
     // A category may change what another subscription expands to.
     if (Shares() && !categories_changed) {
       auto bytes = std::make_shared<const std::string>(batch.SerializeAsString());
-      shared_.messages.Keep({selection_.hash(), after}, child_,
-                            {std::move(bytes), position_, owners_});
+      shared_.messages->Keep({selection_.hash(), after}, child_,
+                             {std::move(bytes), position_, owners_});
     }
     return std::optional<v1::ChangesResponse>(std::move(batch));
   }
@@ -167,7 +167,7 @@ absl::StatusOr<v1::ChangesResponse> ChangeFeed::MakeMark(const CatalogReader& re
   if (at_head) {
     // One that only says how far the root was followed costs no sum over all shards.
     if (marked_ != position_) {
-      ASSIGN_OR_RETURN(const Fingerprint fingerprint, shared_.sums.Of(reader, selection_, child_));
+      ASSIGN_OR_RETURN(const Fingerprint fingerprint, shared_.sums->Of(reader, selection_, child_));
       marked_fingerprint_ = fingerprint.ToProto();
     }
     *mark.mutable_fingerprint() = marked_fingerprint_;

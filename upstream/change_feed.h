@@ -27,8 +27,8 @@ class ChangeFeed {
  public:
   // What the feeds of one node have in common; must outlive them.
   struct Shared {
-    const SelectionSums& sums;
-    SharedMessages& messages;
+    const SelectionSums* sums;
+    SharedMessages* messages;
   };
 
   // What `Next` has to say.

@@ -123,7 +123,7 @@ absl::Status ReplicationServer::CheckPlace(const v1::HelloRequest& request,
 }
 
 absl::StatusOr<ChangeFeed> ReplicationServer::Changes(const v1::ChangesRequest& request) const {
-  return ChangeFeed::Open(catalog_, request, {sums_, messages_});
+  return ChangeFeed::Open(catalog_, request, {&sums_, &messages_});
 }
 
 absl::StatusOr<CatalogLoad> ReplicationServer::Load(const v1::LoadRequest& request) const {

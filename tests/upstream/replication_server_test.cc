@@ -50,7 +50,9 @@ class ReplicationServerTest : public ::testing::Test {
       ChangeFeed::Step step = feed.Next();
       EXPECT_TRUE(step.status.ok()) << step.status;
       if (step.kind != ChangeFeed::Step::Kind::kMessage) return messages;
-      if (step.bytes != nullptr) EXPECT_TRUE(step.message.ParseFromString(*step.bytes));
+      if (step.bytes != nullptr) {
+        EXPECT_TRUE(step.message.ParseFromString(*step.bytes));
+      }
       messages.push_back(std::move(step.message));
     }
   }
