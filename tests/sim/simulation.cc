@@ -311,9 +311,7 @@ void Simulation::PumpChanges(const std::shared_ptr<Link>& link) {
     ChangeFeed::Step step = link->feed->Next();
     if (step.kind == ChangeFeed::Step::Kind::kAtHead) return;
     if (step.kind == ChangeFeed::Step::Kind::kMessage) {
-      if (step.bytes != nullptr) {
-        EXPECT_TRUE(step.message.ParseFromString(*step.bytes));
-      }
+      if (step.bytes != nullptr) step.message.ParseFromString(*step.bytes);
       Deliver(link, ChangesReceived{link->call, step.message});
       continue;
     }
