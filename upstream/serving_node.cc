@@ -16,6 +16,7 @@
 #include "storage/session_conditions.h"
 #include "storage/session_rows.h"
 #include "upstream/condition.h"
+#include "upstream/reserved_methods.h"
 #include "upstream/serving_methods.h"
 
 namespace sluice {
@@ -99,6 +100,7 @@ ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& dem
   backup_service_.AddTo(router_);
   space_service_.AddTo(router_);
   cleanup_service_.AddTo(router_);
+  AddReservedMethods(router_);
   health_.AddTo(router_);
   AddReflection(router_);
   AddChannelz(router_);

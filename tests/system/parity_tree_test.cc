@@ -58,9 +58,11 @@ class ParityTreeTest : public TreeTest {
     root_->Start();
     Import(*root_);
     ApproveAll(*root_, "agent-0");
-    middle_ = &AddFollower("region", root_->node_socket());
+    // So few records that what comes and goes here would be a large share of them.
+    const std::string unguarded = "guard_percent: 100\n";
+    middle_ = &AddFollower("region", root_->node_socket(), unguarded);
     middle_->Start();
-    leaf_ = &AddFollower("site", middle_->node_socket());
+    leaf_ = &AddFollower("site", middle_->node_socket(), unguarded);
     leaf_->Start();
     ASSERT_TRUE(Eventually(*leaf_, [&] { return ReadyUpdates(*leaf_) == 1; }));
   }

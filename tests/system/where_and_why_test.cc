@@ -109,7 +109,9 @@ TEST_F(WhereAndWhyTest, TheRootSaysThatTheLeafMayNotWriteItsFiles) {
   const v1::ExplainResponse why = Explain(root, agent, "b");
   EXPECT_EQ(Stopped(why).rule(), v1::VISIBILITY_RULE_CONTENT) << why.DebugString();
   EXPECT_EQ(Stopped(why).reason(), "CONTENT_DIR_PERMISSION");
-  EXPECT_EQ(PlaceOf(root, agent, "a").visible().state(), v1::STAGE_STATE_REACHED);
+  EXPECT_TRUE(Eventually(root, [&] {
+    return PlaceOf(root, agent, "a").visible().state() == v1::STAGE_STATE_REACHED;
+  })) << PlaceOf(root, agent, "a").DebugString();
   EXPECT_NE(why.verdict().find("b does not offer it: 1 file is not here"), std::string::npos)
       << why.verdict();
   EXPECT_NE(why.verdict().find("may not read or write its content directory"), std::string::npos)
