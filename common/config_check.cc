@@ -391,6 +391,12 @@ absl::Status CompleteConfig(config::v1::DownstreamDaemon& config) {
     mistakes.Add("guard_percent", absl::StrCat(config.guard_percent(), " is not from 1 to 100"));
   }
   CompleteParity(*config.mutable_parity(), mistakes);
+  if (!config.mode().empty() && config.mode() != "replica") {
+    mistakes.Add("mode", "this release offers replica alone");
+  }
+  if (!config.fallback_upstreams().empty()) {
+    mistakes.Add("fallback_upstreams", "this release follows one upstream");
+  }
   for (const config::v1::Listener& listener : config.node().listeners()) {
     if (!listener.address().empty() && listener.address() == config.upstream().target()) {
       mistakes.Add("upstream.target", "is this node's own listener; a node cannot follow itself");
