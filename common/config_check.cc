@@ -395,6 +395,9 @@ absl::Status CompleteConfig(config::v1::DownstreamDaemon& config) {
   if (config.mode() != "replica" && config.mode() != "autonomous") {
     mistakes.Add("mode", absl::StrCat("\"", config.mode(), "\" is neither replica nor autonomous"));
   }
+  if (!config.fallback_upstreams().empty()) {
+    mistakes.Add("fallback_upstreams", "this release follows one upstream");
+  }
   for (const config::v1::Listener& listener : config.node().listeners()) {
     if (!listener.address().empty() && listener.address() == config.upstream().target()) {
       mistakes.Add("upstream.target", "is this node's own listener; a node cannot follow itself");

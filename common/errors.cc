@@ -68,11 +68,12 @@ constexpr ErrorFacts kFacts[] = {
      "One of them is a copy of the other's state directory: give it its own by init."},
     {v1::REASON_FAILED_OVER, StatusCode::kUnavailable, true,
      "the preferred upstream cannot be used, and another one is followed",
-     "See why with sluice upstream list; the node returns by itself."},
+     "See why with sluice sync list; the node returns by itself."},
     {v1::REASON_HISTORY_DIFFERS, StatusCode::kFailedPrecondition, false,
      "this node keeps records that the history of its upstream lacks",
-     "Say which side is right: sluice upstream adopt removes them here; sluice parity fix --return "
-     "offers them to the upstream."},
+     "If they are right, offer them to the upstream: sluice parity fix --return; until then this "
+     "node "
+     "keeps them."},
     {v1::REASON_NO_UPSTREAM, StatusCode::kFailedPrecondition, false, "this node has no upstream",
      "Ask a node that follows another."},
     {v1::REASON_NOT_ORIGIN, StatusCode::kFailedPrecondition, false,
@@ -97,7 +98,7 @@ constexpr ErrorFacts kFacts[] = {
      "Wait until the lease ends, or look at who holds it: sluice cleanup leases."},
     {v1::REASON_ITEM_HELD_BACK, StatusCode::kFailedPrecondition, false,
      "a node on the way from the root holds the item back",
-     "Look at who and until when: sluice site list."},
+     "Ask the operator of the node that holds it back."},
     {v1::REASON_ITEM_NOT_APPROVED, StatusCode::kFailedPrecondition, false,
      "no decision approves the item", "Approve it at the origin: sluice approve."},
     {v1::REASON_ITEM_DECLINED, StatusCode::kFailedPrecondition, false, "the item is declined",

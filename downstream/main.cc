@@ -234,7 +234,8 @@ class DownstreamDaemon : public RunningDaemon {
   void AddGuard() {
     AddGuardMethods(
         state_->catalog(),
-        {.note_audit =
+        {.upstream_target = upstream_->target(),
+         .note_audit =
              [this](const CallContext& context, absl::string_view subject, absl::string_view detail,
                     CatalogChange& change) {
                audit_.Add(context, "release guard", subject, detail, change);

@@ -56,7 +56,7 @@ absl::StatusOr<v1::HelloRequest> SyncEngine::MakeHello() const {
     if (cursor.has_value()) *request.mutable_cursor() = *cursor;
   }
   ASSIGN_OR_RETURN(*request.mutable_subscription(), ReadSubscription(reader));
-  // All that is here came from above, but for what is this node's own.
+  // All that is here came from above, but for what this node keeps itself.
   ASSIGN_OR_RETURN(const Selection everything, Selection::Expand(reader, {}, catalog_.mode()));
   ASSIGN_OR_RETURN(const Fingerprint fingerprint,
                    sums_.Of(reader, everything, catalog_.node_id()));
@@ -340,8 +340,7 @@ void SyncEngine::OnMark(const v1::Mark& mark) {
   const CatalogReader reader = catalog_.Read();
   const absl::StatusOr<Selection> everything = Selection::Expand(reader, {}, catalog_.mode());
   if (!Check(everything.status())) return;
-  const absl::StatusOr<Fingerprint> ours =
-      sums_.Of(reader, *everything, catalog_.node_id());
+  const absl::StatusOr<Fingerprint> ours = sums_.Of(reader, *everything, catalog_.node_id());
   const absl::StatusOr<Fingerprint> theirs = Fingerprint::FromProto(mark.fingerprint());
   if (!Check(ours.status()) || !Check(theirs.status())) return;
   if (state_ == State::kTail && sessions_.running()) {

@@ -266,5 +266,11 @@ TEST(CompleteConfigTest, RefusesOtherBadValues) {
               HasSubstr("guard_percent: 0 is not from 1 to 100"));
 }
 
+TEST(CompleteConfigTest, SaysWhatThisReleaseDoesNotOffer) {
+  EXPECT_THAT(DownstreamMistakes("upstream: {target: \"unix:/u\"}\n"
+                                 "fallback_upstreams: [{target: \"unix:/v\"}]"),
+              HasSubstr("fallback_upstreams: this release follows one upstream"));
+}
+
 }  // namespace
 }  // namespace sluice

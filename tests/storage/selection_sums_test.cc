@@ -60,7 +60,7 @@ TEST_F(SelectionSumsTest, AnswerForAnOlderStateToo) {
   ExpectExact(sums, {});
 }
 
-ShardStep StepOf(int count) {
+ShardStep StepOf(uint64_t count) {
   v1::Fingerprint fingerprint;
   fingerprint.set_count(count);
   fingerprint.set_sum(std::string(32, static_cast<char>(count)));
