@@ -252,12 +252,16 @@ absl::Status CatalogCommit::TakeOver(const RecordKey& key, CheckedRecord record)
   ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(key));
   const bool same = stored.has_value() && stored->record.digest() == record.record.digest() &&
                     stored->record.state() == record.record.state();
+  const bool elsewhere =
+      stored.has_value() && stored->record.shard_id() != record.record.shard_id();
   const bool both_present = stored.has_value() &&
                             stored->record.state() == v1::RECORD_STATE_PRESENT &&
                             record.record.state() == v1::RECORD_STATE_PRESENT;
   const bool kept_above = key.kept() && key.kept_by != self();
   const bool policy = !key.kept() && key.kind == v1::RECORD_KIND_POLICY;
-  const bool replaces = !same && (kept_above || (policy && both_present));
+  // A restored upstream has the same facts with older stamps, and where they were then.
+  const bool moves = same && elsewhere && both_present && !key.kept();
+  const bool replaces = moves || (!same && (kept_above || (policy && both_present)));
   return StoreMerged(key, replaces ? Merged{MergeResult::kReplaced, std::move(record)}
                                    : Merge(stored, std::move(record)));
 }
