@@ -136,6 +136,9 @@ void PackCheck::AppendRow(const PackedRecord& packed) {
     // Its size was checked with the payload.
     rows_.file_uses.push_back({*Digest::FromBytes(file.sha256()), packed.key});
   }
+  for (const std::string& needed : header_.depends_on()) {
+    rows_.dependents.push_back({*Uuid::FromBytes(needed), packed.key});
+  }
 }
 
 void PackCheck::Settle() {

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status.h"
 #include "storage/acknowledgements.h"
+#include "storage/closure.h"
 #include "storage/decisions.h"
 #include "storage/own_acknowledgements.h"
 #include "storage/selection.h"
@@ -25,10 +26,10 @@ absl::StatusOr<Facts> FactsOf(const CatalogReader& reader, const Selection& sele
   Facts facts;
   ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
   for (const ShardInfo& shard : shards) {
-    const bool excluded = shard.definition.kept_by() == excluded_keeper.view();
-    if (excluded || !selection.Matches(shard.definition)) continue;
+    if (shard.definition.kept_by() == excluded_keeper.view()) continue;
     ASSIGN_OR_RETURN(const std::vector<ShardMember> members, reader.Members(shard.id, "", 1 << 20));
     for (const ShardMember& member : members) {
+      if (!selection.Takes(shard.definition, member.key)) continue;
       RecordKey name = member.key;
       name.revision = 0;
       const std::string digest = member.digest.ToHex();
@@ -171,7 +172,17 @@ absl::Status Simulation::Check() {
 absl::Status Simulation::CheckNode(const SimNode& node) {
   const CatalogReader above = node.upstream_->catalog_->Read();
   const CatalogReader here = node.catalog_->Read();
-  ASSIGN_OR_RETURN(const v1::Subscription subscription, ReadSubscription(here));
+  ASSIGN_OR_RETURN(v1::Subscription subscription, ReadSubscription(here));
+  ASSIGN_OR_RETURN(const std::vector<Uuid> pins, PicksOf(subscription));
+  // Which single updates a node needs follows from what it has, which it cannot have but from
+  // above.
+  ASSIGN_OR_RETURN(const Selection shards, Selection::Expand(above, subscription));
+  ASSIGN_OR_RETURN(const std::vector<Uuid> picks, PicksFor(here, shards, pins));
+  SetPicks(picks, subscription);
+  ASSIGN_OR_RETURN(const v1::Subscription in_force, ReadSubscriptionInForce(here));
+  if (in_force.SerializeAsString() != subscription.SerializeAsString()) {
+    return absl::InternalError(node.name_ + " picks other updates than it needs");
+  }
   ASSIGN_OR_RETURN(const Selection selection, Selection::Expand(above, subscription));
   ASSIGN_OR_RETURN(const Selection everything, Selection::Expand(here, {}));
   const Uuid& self = node.catalog_->node_id();
