@@ -11,12 +11,12 @@
 #include "common/rpc/channelz.h"
 #include "common/rpc/reflection.h"
 #include "common/status.h"
+#include "storage/dependents.h"
 #include "storage/parity_rows.h"
 #include "storage/selection.h"
 #include "storage/session_conditions.h"
 #include "storage/session_rows.h"
 #include "upstream/condition.h"
-#include "upstream/reserved_methods.h"
 #include "upstream/serving_methods.h"
 
 namespace sluice {
@@ -44,6 +44,10 @@ std::string StuckCommit(const Catalog& catalog) {
   const absl::Duration running = catalog.CommitRunningFor();
   if (running < kCommitTimeMax) return "";
   return absl::StrCat("a commit has been waiting for the disk for ", absl::FormatDuration(running));
+}
+
+std::function<bool(const ContentInfo&)> PresenceIn(ContentStore& content) {
+  return [&content](const ContentInfo& file) { return content.Stat(file.digest).ok(); };
 }
 
 absl::StatusOr<std::map<std::string, RoleSet>> RolesOfUsers(const config::v1::Node& config) {
@@ -75,10 +79,12 @@ ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& dem
       petition_service_(state.catalog(), petitions_, audit, options_.on_subscription),
       content_(state.content(), demand, clock),
       catalog_service_(state.catalog(), state.content()),
-      policy_service_(state.catalog(), audit,
-                      {.decisions = options_.decisions,
-                       .upstream_target = options_.upstream_target,
-                       .on_subscription = options_.on_subscription}),
+      policy_service_(
+          state.catalog(), audit,
+          {.decisions = options_.decisions,
+           .upstream_target = options_.upstream_target,
+           .on_subscription = options_.on_subscription,
+           .preview = {.ask = options_.preview, .present = PresenceIn(state.content())}}),
       tree_service_(state.catalog(), state.content(), clock,
                     {.upstream_target = options_.upstream_target, .self = options_.self}),
       maintenance_service_(
@@ -100,7 +106,6 @@ ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& dem
   backup_service_.AddTo(router_);
   space_service_.AddTo(router_);
   cleanup_service_.AddTo(router_);
-  AddReservedMethods(router_);
   health_.AddTo(router_);
   AddReflection(router_);
   AddChannelz(router_);
@@ -228,6 +233,7 @@ std::vector<v1::Condition> ServingNode::Conditions() const {
 }
 
 absl::Status ServingNode::Listen() {
+  RETURN_IF_ERROR(EnsureDependentsIndexed(state_.catalog()));
   std::vector<ListenAddress> listeners;
   for (const config::v1::Listener& listener : options_.config.listeners()) {
     ListenAddress address;
