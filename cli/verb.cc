@@ -49,6 +49,8 @@ std::vector<Verb> AllVerbs() {
       GroupCreateVerb(),
       SubscriptionGetVerb(),
       SubscriptionSetVerb(),
+      SubscriptionPinVerb(),
+      SubscriptionUnpinVerb(),
       SyncStartVerb(),
       SyncCancelVerb(),
       SyncWatchVerb(),

@@ -20,6 +20,8 @@ Verb GroupListVerb();
 Verb GroupCreateVerb();
 Verb SubscriptionGetVerb();
 Verb SubscriptionSetVerb();
+Verb SubscriptionPinVerb();
+Verb SubscriptionUnpinVerb();
 Verb SyncStartVerb();
 Verb SyncCancelVerb();
 Verb SyncWatchVerb();
