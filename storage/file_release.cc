@@ -25,7 +25,7 @@ absl::Status ReleaseOne(const CatalogReader& reader, const Digest& file, Content
   released.freed.push_back(file);
   const absl::StatusOr<ContentInfo> stored = content.Stat(file);
   if (stored.ok()) {
-    RETURN_IF_ERROR(content.Remove(file));
+    RETURN_IF_ERROR(content.Remove(file, Removal::kForGood));
     ++released.files;
     released.bytes += stored->size_bytes;
   }
