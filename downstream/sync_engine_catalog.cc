@@ -63,8 +63,7 @@ absl::StatusOr<v1::HelloRequest> SyncEngine::MakeHello() const {
   ASSIGN_OR_RETURN(*request.mutable_subscription(), ReadSubscriptionInForce(reader));
   // All that is here came from above, but for what this node keeps itself.
   ASSIGN_OR_RETURN(const Selection everything, Selection::Expand(reader, {}));
-  ASSIGN_OR_RETURN(const Fingerprint fingerprint,
-                   sums_.Of(reader, everything, catalog_.node_id()));
+  ASSIGN_OR_RETURN(const Fingerprint fingerprint, sums_.Of(reader, everything, catalog_.node_id()));
   *request.mutable_fingerprint() = fingerprint.ToProto();
   ASSIGN_OR_RETURN(const int levels, LevelsBelow(reader));
   request.set_levels_below(static_cast<uint32_t>(levels));
@@ -347,8 +346,7 @@ void SyncEngine::OnMark(const v1::Mark& mark) {
   const CatalogReader reader = catalog_.Read();
   const absl::StatusOr<Selection> everything = Selection::Expand(reader, {});
   if (!Check(everything.status())) return;
-  const absl::StatusOr<Fingerprint> ours =
-      sums_.Of(reader, *everything, catalog_.node_id());
+  const absl::StatusOr<Fingerprint> ours = sums_.Of(reader, *everything, catalog_.node_id());
   const absl::StatusOr<Fingerprint> theirs = Fingerprint::FromProto(mark.fingerprint());
   if (!Check(ours.status()) || !Check(theirs.status())) return;
   if (state_ == State::kTail && sessions_.running()) {
@@ -357,7 +355,8 @@ void SyncEngine::OnMark(const v1::Mark& mark) {
   }
   if (*ours == *theirs) {
     CatalogChange settled;
-    if (!Check(applier_.ForgetMissing()) || !Check(guard_.Settle(own_subscription_, settled))) return;
+    if (!Check(applier_.ForgetMissing()) || !Check(guard_.Settle(own_subscription_, settled)))
+      return;
     if (!settled.empty() && !Check(catalog_.Commit(settled).status())) return;
   } else {
     if (!compared_ || (marks_only_ && mark.seq() > compared_seq_)) {

@@ -80,8 +80,8 @@ class BulkLoad {
   std::deque<std::unique_ptr<Job>> jobs_;
   std::vector<std::unique_ptr<Job>> spare_jobs_;
   std::string last_key_;
-  SpilledRows members_;    // By shard, each shard's by key.
-  SpilledRows file_uses_;  // By the first byte of the file's digest.
+  SpilledRows members_;     // By shard, each shard's by key.
+  SpilledRows file_uses_;   // By the first byte of the file's digest.
   SpilledRows dependents_;  // By the first byte of the id of what is needed.
   std::map<v1::RecordKind, int64_t> counts_;
 };

@@ -59,8 +59,7 @@ absl::StatusOr<Fingerprint> SelectionSums::OfShards(const CatalogReader& reader,
       entries_.erase(known);
     }
   }
-  ASSIGN_OR_RETURN(const Fingerprint fingerprint,
-                   ShardsFingerprint(reader, selection, excluded));
+  ASSIGN_OR_RETURN(const Fingerprint fingerprint, ShardsFingerprint(reader, selection, excluded));
   MutexLock lock(mutex_);
   entries_.push_front({selection.shards_hash(), excluded, seq, fingerprint});
   if (entries_.size() > kEntriesMax) entries_.pop_back();

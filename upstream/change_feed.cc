@@ -171,8 +171,7 @@ absl::StatusOr<v1::ChangesResponse> ChangeFeed::MakeMark(const CatalogReader& re
     // One that only says how far the root was followed costs no sum over all shards.
     if (marked_ != position_) {
       RETURN_IF_ERROR(LookAtPicks(reader));
-      ASSIGN_OR_RETURN(Fingerprint fingerprint,
-                       shared_.sums->OfShards(reader, selection_, child_));
+      ASSIGN_OR_RETURN(Fingerprint fingerprint, shared_.sums->OfShards(reader, selection_, child_));
       ASSIGN_OR_RETURN(const Fingerprint picks, picked_->Total());
       fingerprint.Add(picks);
       marked_fingerprint_ = fingerprint.ToProto();
