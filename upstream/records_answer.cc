@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/status.h"
+#include "storage/payload.h"
 #include "storage/picked_records.h"
 #include "storage/selection.h"
 #include "storage/session_rows.h"
@@ -28,6 +29,11 @@ v1::RecordKey UpdateKey(const Uuid& update) {
   return key;
 }
 
+// Whether the record is the asking node's own matter.
+bool DecidesItself(v1::NodeMode mode, const RecordKey& key) {
+  return mode == v1::NODE_MODE_AUTONOMOUS && StreamOf(key.kind) == v1::STREAM_KIND_POLICY;
+}
+
 // Whether this node's own upstream may have what is not here yet.
 absl::StatusOr<bool> IsCatchingUp(const CatalogReader& reader) {
   ASSIGN_OR_RETURN(const v1::HelloResponse above, ReadUpstreamHello(reader));
@@ -47,7 +53,10 @@ absl::Status RecordsAnswer::Refuse(const absl::Status& why, v1::RecordKey key) {
   return absl::OkStatus();
 }
 
-absl::Status RecordsAnswer::AddRecord(const RecordKey& key) {
+absl::Status RecordsAnswer::AddRecord(const RecordKey& key, v1::NodeMode mode) {
+  if (DecidesItself(mode, key)) {
+    return Refuse(MakeError(v1::REASON_ITEM_FILTERED, "an autonomous node decides itself"), {});
+  }
   absl::StatusOr<v1::Record> record = reader_.GetRecord(key);
   const bool absent = ReasonOf(record.status()) == v1::REASON_ITEM_NOT_FOUND;
   if (absent && !catching_up_.has_value()) {
@@ -79,8 +88,8 @@ absl::Status RecordsAnswer::AddUpdate(const Uuid& update, v1::NodeMode mode) {
   if (records.empty()) return Refuse(NotHere(update), UpdateKey(update));
   for (const PlacedRecord& record : records) {
     const RecordKey& key = record.member.key;
-    if (mode == v1::NODE_MODE_AUTONOMOUS && key.kind == v1::RECORD_KIND_POLICY) continue;
-    RETURN_IF_ERROR(AddRecord(key));
+    if (DecidesItself(mode, key)) continue;
+    RETURN_IF_ERROR(AddRecord(key, mode));
     if (full_)
       *response_.mutable_items()->rbegin()->mutable_record()->mutable_key() = key.ToProto();
   }
