@@ -17,6 +17,7 @@
 #include "sluice/v1/replication_service.pb.h"
 #include "sluice/v1/sync_service.pb.h"
 #include "storage/content_store.h"
+#include "storage/record_key.h"
 
 namespace sluice {
 
@@ -95,12 +96,16 @@ struct ReportAnswered {
 };
 // What this node has to report changed.
 struct ReportDue {};
+// Somebody else at this node changed records: an operator decided, or holds something back.
+struct RecordsChanged {
+  std::vector<RecordKey> keys;
+};
 
 using EngineEvent =
     std::variant<Started, TimerFired, SyncRequested, SyncCancelled, HelloAnswered, ChangesReceived,
                  ChangesEnded, LoadReceived, LoadEnded, ReconcileReceived, ReconcileEnded,
                  RecordsAnswered, FileFetched, ContentAnswered, ContentWanted, ContentLost,
-                 FilesReleased, ReportAnswered, ReportDue>;
+                 FilesReleased, ReportAnswered, ReportDue, RecordsChanged>;
 
 // ---- What is to be done.
 

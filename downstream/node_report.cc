@@ -9,8 +9,8 @@
 #include "google/protobuf/util/time_util.h"
 #include "sluice/v1/tree_service.pb.h"
 #include "storage/content_wants.h"
-#include "storage/root_cursor.h"
 #include "storage/parity_rows.h"
+#include "storage/root_cursor.h"
 #include "storage/selection.h"
 #include "storage/session_rows.h"
 
@@ -78,6 +78,7 @@ absl::StatusOr<v1::ReportRequest> MakeReport(const CatalogReader& reader, const 
   if (last_success.has_value()) *status.mutable_last_success() = *last_success;
   status.set_approved_updates(wants.approved_updates());
   status.set_ready_updates(wants.ready_updates());
+  status.set_inactive_updates(wants.inactive_updates());
   status.set_files_wanted(wants.wanted());
   status.set_files_missing(wants.missing());
   status.set_files_failed(wants.failed());

@@ -5,6 +5,7 @@
 
 #include "common/errors.h"
 #include "common/status.h"
+#include "downstream/from_above.h"
 #include "storage/payload.h"
 
 namespace sluice {
@@ -67,9 +68,10 @@ absl::Status Reconciler::CompareSums() {
   ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
   absl::flat_hash_map<ShardId, const ShardInfo*> ours;
   for (const ShardInfo& shard : shards) {
-    if (shard.definition.kept_by() != catalog_.node_id().view()) ours.emplace(shard.id, &shard);
+    if (ComesFromAbove(catalog_, shard.definition)) ours.emplace(shard.id, &shard);
   }
   for (const v1::ShardSum& sum : sums_) {
+    if (!ComesFromAbove(catalog_, sum.definition())) continue;
     const ShardId id = ShardId::Of(sum.definition());
     ASSIGN_OR_RETURN(const Fingerprint theirs, Fingerprint::FromProto(sum.fingerprint()));
     definitions_.emplace(id, sum.definition());
@@ -162,7 +164,8 @@ absl::Status Reconciler::DropShard(const ShardInfo& shard) {
 
 void Reconciler::LetGo(const ShardMember& member, const ShardId& shard,
                        CatalogChange& change) const {
-  if (same_history_) {
+  // What a node that is no longer above held back is over.
+  if (same_history_ || member.key.kind == v1::RECORD_KIND_SITE) {
     change.Leave(member.key, shard);
   } else {
     change.Keep(member.key);
@@ -229,6 +232,9 @@ absl::StatusOr<Reconciler::Step> Reconciler::OnKeys(const v1::ShardKeys& keys) {
 }
 
 absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Theirs>& theirs) {
+  if (!definitions_.contains(shard)) {
+    return absl::InvalidArgumentError("the upstream lists a shard that is not compared");
+  }
   ASSIGN_OR_RETURN(const std::vector<ShardMember> ours, AllMembers(catalog_.Read(), shard));
   const v1::ShardDefinition& definition = definitions_[shard];
   // A revision is the same when update and digest are, whatever its number.

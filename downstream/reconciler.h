@@ -9,7 +9,7 @@
 // What the upstream lacks leaves this node when both look at the same history: there, absence means
 // that it was deleted or left the selection. It goes last and all at once, so that the guard sees
 // the whole removal before any of it. In another history absence means only "missing upstream", and
-// this node keeps it.
+// this node keeps it; but not what a node held back that is no longer above.
 #pragma once
 
 #include <deque>

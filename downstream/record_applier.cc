@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/status.h"
+#include "downstream/from_above.h"
 #include "google/protobuf/util/time_util.h"
 #include "storage/payload.h"
 
@@ -51,6 +52,11 @@ void RecordApplier::Add(v1::Record record, absl::Time now, CatalogChange& change
       definition == shards_.end()
           ? MakeError(v1::REASON_ITEM_CORRUPT, "came without its shard's definition")
           : CheckRecord(std::move(record), definition->second);
+  if (checked.ok()) {
+    const absl::StatusOr<bool> takes = TakesFromAbove(catalog_, *checked);
+    if (takes.ok() && !*takes) return;
+    if (!takes.ok()) checked = takes.status();
+  }
   if (!checked.ok()) {
     sessions_.AddItem(item, checked.status());
     change.PutRow(Family::kMissing, item,
@@ -65,7 +71,7 @@ void RecordApplier::Add(v1::Record record, absl::Time now, CatalogChange& change
 void RecordApplier::Add(const v1::Left& left, CatalogChange& change) const {
   const absl::StatusOr<RecordKey> key = RecordKey::FromProto(left.key());
   const absl::StatusOr<ShardId> shard = ShardId::FromBytes(left.shard_id());
-  if (!key.ok() || !shard.ok()) return;
+  if (!key.ok() || !shard.ok() || !MayLeave(catalog_, *shard)) return;
   if (key->kind != v1::RECORD_KIND_REVISION) {
     change.Leave(*key, *shard);
     return;

@@ -93,6 +93,8 @@ absl::StatusOr<int64_t> CountRemovals(const CatalogReader& reader, const v1::Cha
     const absl::StatusOr<RecordKey> key =
         RecordKey::FromProto(left ? change.left().key() : change.record().key());
     if (!key.ok()) continue;
+    // A copy that a node kept goes when its record is in the history again; that loses nothing.
+    if (left && key->kept()) continue;
     const std::string& digest = left ? change.left().digest() : change.record().digest();
     std::string name = NameOf(*key, digest);
     if (!left && change.record().state() == v1::RECORD_STATE_PRESENT) {
@@ -170,11 +172,11 @@ absl::Status RemovalGuard::Hold(std::vector<RecordKey> records, absl::string_vie
     return change;
   };
   RETURN_IF_ERROR(catalog_.CommitMade(make).status());
-  return MakeError(v1::REASON_GUARD_HELD,
-                   absl::StrCat("removal ", held.removal_id(), " is held: ", held.records(), " of ",
-                                held.records_here(), " records here would go, ", cause,
-                                "; with what went in the last 24 hours that is more than ",
-                                percent_, " %"));
+  return MakeError(
+      v1::REASON_GUARD_HELD,
+      absl::StrCat("removal ", held.removal_id(), " is held: ", held.records(), " of ",
+                   held.records_here(), " records here would go, ", cause,
+                   "; with what went in the last 24 hours that is more than ", percent_, " %"));
 }
 
 absl::Status RemovalGuard::Settle(const v1::Subscription& subscription, CatalogChange& change) {

@@ -69,10 +69,16 @@ SyncDriver::SyncDriver(SyncEngineOptions engine, UpstreamCallOptions calls, Cata
 SyncDriver::~SyncDriver() { Stop(); }
 
 void SyncDriver::Start() {
+  // What the engine commits it knows; what others do, it is told.
+  catalog_watch_ = catalog_.Watch([this](const CommitOutcome& outcome) {
+    if (outcome.changed.empty() || std::this_thread::get_id() == engine_thread_) return;
+    Post(RecordsChanged{outcome.changed});
+  });
   thread_ = std::thread([this] { Run(); });
 }
 
 void SyncDriver::Stop() {
+  if (catalog_watch_ != 0) catalog_.Unwatch(std::exchange(catalog_watch_, 0));
   {
     MutexLock lock(mutex_);
     stopping_ = true;
@@ -114,6 +120,7 @@ std::optional<EngineEvent> SyncDriver::Next() {
 }
 
 void SyncDriver::Run() {
+  engine_thread_ = std::this_thread::get_id();
   Handle(Started{});
   while (std::optional<EngineEvent> event = Next()) Handle(*std::move(event));
 }

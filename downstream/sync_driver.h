@@ -4,6 +4,7 @@
 // what the engine says.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
@@ -89,6 +90,8 @@ class SyncDriver {
   SyncEngine engine_;  // Touched by the thread alone, after `Start`.
   std::unique_ptr<UpstreamCalls> calls_;
   std::thread thread_;
+  std::atomic<std::thread::id> engine_thread_;
+  int64_t catalog_watch_ = 0;
 
   mutable Mutex mutex_;
   CondVar posted_;

@@ -194,6 +194,7 @@ void SyncEngine::PumpContent() {
       return key.kind == v1::RECORD_KIND_CATEGORY;
     });
   }
+  if (!wants_.TakeLapsed(now_).empty()) report_due_ = true;
   for (const ContentInfo& file : wants_.TakeFetches(now_)) Do(FetchFile{file});
   if (request_call_ != 0) return;
   const std::vector<Digest> requests = wants_.TakeRequests(now_);
@@ -280,6 +281,8 @@ void SyncEngine::RememberContent(const v1::ContentAnswer& answer) {
 // ---- Reports.
 
 void SyncEngine::On(const ReportDue&) { report_due_ = true; }
+
+void SyncEngine::On(const RecordsChanged& event) { applier_.NoteChanged(event.keys); }
 
 void SyncEngine::On(const ReportAnswered& event) {
   if (event.call != report_call_) return;

@@ -90,6 +90,7 @@ class SyncEngine {
   void On(const FilesReleased& event);
   void On(const ReportAnswered& event);
   void On(const ReportDue& event);
+  void On(const RecordsChanged& event);
 
   // Sessions.
   void Begin(v1::SyncTrigger trigger);

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/status.h"
+#include "downstream/from_above.h"
 #include "downstream/sync_engine.h"
 #include "storage/file_release.h"
 #include "storage/picked_records.h"
@@ -28,13 +29,14 @@ std::vector<Uuid> Without(const std::vector<Uuid>& all, const std::vector<Uuid>&
 }
 
 // Lets the records about `updates` leave that do not come with their shards.
-absl::Status LeavePicked(const CatalogReader& reader, const Selection& selection, const Uuid& self,
-                         const std::vector<Uuid>& updates, CatalogChange& change) {
+absl::Status LeavePicked(const Catalog& catalog, const CatalogReader& reader,
+                         const Selection& selection, const std::vector<Uuid>& updates,
+                         CatalogChange& change) {
   WholeShards whole(reader, selection);
   for (const Uuid& update : updates) {
     ASSIGN_OR_RETURN(const std::vector<PlacedRecord> records, RecordsAbout(reader, update));
     for (const PlacedRecord& record : records) {
-      if (record.member.key.kept_by == self) continue;
+      if (!sluice::MayLeave(catalog, record.shard)) continue;
       ASSIGN_OR_RETURN(const bool stays, whole.Contain(record.shard));
       if (!stays) change.Leave(record.member.key, record.shard);
     }
@@ -50,7 +52,7 @@ absl::Status SyncEngine::TakePicks() {
   const CatalogReader reader = catalog_.Read();
   RETURN_IF_ERROR(closure_.Update(reader, *offered_, pins_));
   SetPicks(closure_.picks(), subscription_);
-  ASSIGN_OR_RETURN(selection_, Selection::Expand(reader, subscription_));
+  ASSIGN_OR_RETURN(selection_, Selection::Expand(reader, subscription_, catalog_.mode()));
   return absl::OkStatus();
 }
 
@@ -128,13 +130,13 @@ void SyncEngine::FinishPicks() {
   for (const Uuid& update : Without(pick_fetch_->wanted(), closure_.picks())) {
     if (!std::binary_search(gone.begin(), gone.end(), update)) leaving.push_back(update);
   }
-  if (!Check(LeavePicked(reader, *offered_, catalog_.node_id(), leaving, change))) return;
+  if (!Check(LeavePicked(catalog_, reader, *offered_, leaving, change))) return;
   const absl::StatusOr<bool> may = MayLeave(static_cast<int64_t>(change.ops().size()), change);
   if (!Check(may.status())) return;
   if (!*may) return BeginReconcile(true);
   SetPicks(closure_.picks(), subscription_);
   const absl::StatusOr<Selection> offered =
-      Selection::Expand(reader, subscription_, catalog_.node_id());
+      Selection::Expand(reader, subscription_, catalog_.mode(), catalog_.node_id());
   if (!Check(offered.status())) return;
   cursor_.set_selection_hash(offered->hash().bytes());
   change.SetCursor(cursor_);

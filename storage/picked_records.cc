@@ -30,12 +30,14 @@ absl::Status AppendRecords(const CatalogReader& reader, const std::string& prefi
 
 // The records about an update that are picked, as they do not come with their shards.
 absl::StatusOr<std::vector<PlacedRecord>> PickedAbout(const CatalogReader& reader,
+                                                      const Selection& selection,
                                                       const Uuid& update_id,
                                                       const Uuid& excluded_keeper,
                                                       WholeShards& whole) {
   ASSIGN_OR_RETURN(std::vector<PlacedRecord> records, RecordsAbout(reader, update_id));
   absl::Status failure;
   std::erase_if(records, [&](const PlacedRecord& record) {
+    if (!selection.Picks(record.member.key)) return true;
     if (record.member.key.kept() && record.member.key.kept_by == excluded_keeper) return true;
     const absl::StatusOr<bool> with_shard = whole.Contain(record.shard);
     failure.Update(with_shard.status());
@@ -74,7 +76,7 @@ absl::StatusOr<PickedMembers> FindPicked(const CatalogReader& reader, const Sele
   WholeShards whole(reader, selection);
   for (const Uuid& update : selection.picks()) {
     ASSIGN_OR_RETURN(const std::vector<PlacedRecord> records,
-                     PickedAbout(reader, update, excluded_keeper, whole));
+                     PickedAbout(reader, selection, update, excluded_keeper, whole));
     for (const PlacedRecord& record : records) picked[record.shard].push_back(record.member);
   }
   for (auto& [shard, members] : picked) {
@@ -98,7 +100,7 @@ absl::Status PickedSums::Look(const CatalogReader& reader, const Selection& sele
   WholeShards whole(reader, selection);
   for (const Uuid& update : changed) {
     ASSIGN_OR_RETURN(const std::vector<PlacedRecord> records,
-                     PickedAbout(reader, update, excluded_keeper, whole));
+                     PickedAbout(reader, selection, update, excluded_keeper, whole));
     if (const auto before = by_update_.find(update); before != by_update_.end()) {
       for (const auto& [shard, digest] : before->second) sums_[shard].Subtract(digest);
       by_update_.erase(before);

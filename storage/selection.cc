@@ -98,9 +98,10 @@ void SetPicks(const std::vector<Uuid>& picks, v1::Subscription& subscription) {
 }
 
 absl::StatusOr<Selection> Selection::Expand(const CatalogReader& reader,
-                                            const v1::Subscription& subscription,
+                                            const v1::Subscription& subscription, v1::NodeMode mode,
                                             const Uuid& excluded_keeper) {
   Selection selection;
+  selection.takes_policy_ = mode != v1::NODE_MODE_AUTONOMOUS;
   if (!subscription.products().empty()) {
     IdSet products;
     for (const std::string& path : subscription.products()) {
@@ -125,6 +126,7 @@ absl::StatusOr<Selection> Selection::Expand(const CatalogReader& reader,
   HashSet(selection.products_, hasher);
   HashSet(selection.classifications_, hasher);
   HashSet(selection.languages_, hasher);
+  if (!selection.takes_policy_) hasher.Update("no policy;");
   selection.shards_hash_ = hasher.Finish();
   ASSIGN_OR_RETURN(const std::vector<Uuid> picks, PicksOf(subscription));
   selection.picks_.insert(picks.begin(), picks.end());
@@ -135,12 +137,13 @@ absl::StatusOr<Selection> Selection::Expand(const CatalogReader& reader,
 bool Selection::Picks(const RecordKey& key) const {
   const bool about_update = key.kind == v1::RECORD_KIND_REVISION ||
                             key.kind == v1::RECORD_KIND_EXPIRY ||
-                            key.kind == v1::RECORD_KIND_POLICY;
+                            (key.kind == v1::RECORD_KIND_POLICY && takes_policy_);
   return about_update && picks_.contains(key.id);
 }
 
 bool Selection::Matches(const v1::ShardDefinition& shard) const {
-  if (shard.always()) return true;
+  if (shard.stream() == v1::STREAM_KIND_POLICY && !takes_policy_) return false;
+  if (shard.always() || shard.stream() == v1::STREAM_KIND_SITE) return true;
   const auto selected = [](const std::optional<IdSet>& set, const std::string& id) {
     return !set.has_value() || set->contains(id);
   };
@@ -152,6 +155,10 @@ bool Selection::Matches(const v1::ShardDefinition& shard) const {
   return product && classification && TakesFile(shard.languages());
 }
 
+bool IsOwnOf(const v1::ShardDefinition& shard, const Uuid& node) {
+  return shard.kept_by() == node.view() || shard.site_node_id() == node.view();
+}
+
 bool Selection::TakesFile(const google::protobuf::RepeatedPtrField<std::string>& languages) const {
   return !languages_.has_value() || languages.empty() ||
          std::any_of(languages.begin(), languages.end(), [this](const std::string& language) {
@@ -159,9 +166,8 @@ bool Selection::TakesFile(const google::protobuf::RepeatedPtrField<std::string>&
          });
 }
 
-bool CountsIn(const Selection& selection, const v1::ShardDefinition& shard,
-              const Uuid& excluded_keeper) {
-  return shard.kept_by() != excluded_keeper.view() && selection.Matches(shard);
+bool CountsIn(const Selection& selection, const v1::ShardDefinition& shard, const Uuid& excluded) {
+  return !IsOwnOf(shard, excluded) && selection.Matches(shard);
 }
 
 absl::StatusOr<Fingerprint> PlacedInShard(const ShardId& id, const Fingerprint& fingerprint) {
@@ -172,22 +178,20 @@ absl::StatusOr<Fingerprint> PlacedInShard(const ShardId& id, const Fingerprint& 
 }
 
 absl::StatusOr<Fingerprint> SelectionFingerprint(const CatalogReader& reader,
-                                                 const Selection& selection,
-                                                 const Uuid& excluded_keeper) {
-  ASSIGN_OR_RETURN(Fingerprint total, ShardsFingerprint(reader, selection, excluded_keeper));
+                                                 const Selection& selection, const Uuid& excluded) {
+  ASSIGN_OR_RETURN(Fingerprint total, ShardsFingerprint(reader, selection, excluded));
   PickedSums picked;
-  RETURN_IF_ERROR(picked.LookAtAll(reader, selection, excluded_keeper));
+  RETURN_IF_ERROR(picked.LookAtAll(reader, selection, excluded));
   ASSIGN_OR_RETURN(const Fingerprint picks, picked.Total());
   total.Add(picks);
   return total;
 }
 
 absl::StatusOr<Fingerprint> ShardsFingerprint(const CatalogReader& reader,
-                                              const Selection& selection,
-                                              const Uuid& excluded_keeper) {
+                                              const Selection& selection, const Uuid& excluded) {
   ASSIGN_OR_RETURN(std::vector<ShardInfo> shards, reader.Shards());
   std::erase_if(shards, [&](const ShardInfo& shard) {
-    return !CountsIn(selection, shard.definition, excluded_keeper);
+    return !CountsIn(selection, shard.definition, excluded);
   });
   return FingerprintOfShards(shards);
 }

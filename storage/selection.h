@@ -25,16 +25,19 @@ namespace sluice {
 class Selection {
  public:
   // Expands `subscription` by the categories that `reader` sees, leaving out those that
-  // `excluded_keeper` keeps: without its own kept ones a node sees them as its upstream does.
+  // `excluded_keeper` keeps: without its own kept ones a node sees them as its upstream does. An
+  // autonomous node takes no POLICY from above.
   //
   // Errors:
   //   INVALID_ARGUMENT  malformed ids of updates, or more than 100,000.
   //   DATA_LOSS         the categories cannot be read.
   static absl::StatusOr<Selection> Expand(const CatalogReader& reader,
                                           const v1::Subscription& subscription,
+                                          v1::NodeMode mode = v1::NODE_MODE_REPLICA,
                                           const Uuid& excluded_keeper = Uuid());
 
-  // Whether all records of such a shard are taken. Records without product are for everybody.
+  // Whether all records of such a shard are taken. Records without product are for everybody, and
+  // so is what nodes hold back.
   bool Matches(const v1::ShardDefinition& shard) const;
 
   // Whether the record is taken whatever its shard.
@@ -63,6 +66,7 @@ class Selection {
   std::optional<IdSet> products_;
   std::optional<IdSet> classifications_;
   std::optional<absl::flat_hash_set<std::string>> languages_;
+  bool takes_policy_ = true;
   absl::flat_hash_set<Uuid> picks_;
   Digest shards_hash_;
   Digest hash_;
@@ -76,22 +80,23 @@ absl::StatusOr<std::vector<Uuid>> PicksOf(const v1::Subscription& subscription);
 // Sets them, sorted.
 void SetPicks(const std::vector<Uuid>& picks, v1::Subscription& subscription);
 
-// What the shards add up to that `selection` takes, leaving out those kept by `excluded_keeper`:
+// Whether `node` has such a shard from itself and not from above: what it keeps, and what it holds
+// back. No comparison with the node above counts these.
+bool IsOwnOf(const v1::ShardDefinition& shard, const Uuid& node);
+
+// What the shards add up to that `selection` takes, leaving out those that are `excluded`'s own:
 // the count of their records, and the sum of a hash of each shard's id and sum. Each record in its
 // shard, that is: one that moves from shard to shard shows too. Of a shard that is not taken whole
 // its picked records count as the shard.
 absl::StatusOr<Fingerprint> SelectionFingerprint(const CatalogReader& reader,
-                                                 const Selection& selection,
-                                                 const Uuid& excluded_keeper);
+                                                 const Selection& selection, const Uuid& excluded);
 // The same without what is picked (storage/picked_records.h).
 absl::StatusOr<Fingerprint> ShardsFingerprint(const CatalogReader& reader,
-                                              const Selection& selection,
-                                              const Uuid& excluded_keeper);
+                                              const Selection& selection, const Uuid& excluded);
 
 // Whether the records of a shard count in that fingerprint, and what they add to it: their count,
 // and a hash of the shard's id and sum. Nothing when there are none.
-bool CountsIn(const Selection& selection, const v1::ShardDefinition& shard,
-              const Uuid& excluded_keeper);
+bool CountsIn(const Selection& selection, const v1::ShardDefinition& shard, const Uuid& excluded);
 absl::StatusOr<Fingerprint> PlacedInShard(const ShardId& id, const Fingerprint& fingerprint);
 // The same for shards that are given.
 absl::StatusOr<Fingerprint> FingerprintOfShards(const std::vector<ShardInfo>& shards);

@@ -14,8 +14,6 @@ namespace {
 
 using Names = google::protobuf::RepeatedPtrField<std::string>;
 
-constexpr int kPinsMax = 100'000;
-
 // Whether `wanted`, a product, is one of `taken` or below one of them.
 bool TakesProduct(const Names& taken, const std::string& wanted) {
   return taken.empty() || std::any_of(taken.begin(), taken.end(), [&](const std::string& path) {
@@ -113,13 +111,12 @@ absl::StatusOr<PetitionGrant> PlanPin(const CatalogReader& reader, const v1::Pet
                      "or refuse"));
   }
   ASSIGN_OR_RETURN(v1::Subscription own, ReadSubscription(reader));
-  auto& pins = *own.mutable_update_ids();
-  pins.Add(missing.begin(), missing.end());
-  std::sort(pins.begin(), pins.end());
-  pins.erase(std::unique(pins.begin(), pins.end()), pins.end());
-  if (pins.size() > kPinsMax) {
+  own.mutable_update_ids()->Add(missing.begin(), missing.end());
+  if (own.update_ids_size() > kPicksMax) {
     return absl::FailedPreconditionError("a node takes at most 100,000 single updates");
   }
+  ASSIGN_OR_RETURN(const std::vector<Uuid> pins, PicksOf(own));
+  SetPicks(pins, own);
   grant.change.PutRow(Family::kSettings, kSubscriptionSetting, own);
   grant.subscription_changed = true;
   grant.state = v1::PETITION_STATE_FORWARDED;

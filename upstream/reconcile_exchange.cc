@@ -58,7 +58,8 @@ absl::StatusOr<std::vector<v1::ReconcileResponse>> ReconcileExchange::Open(
   ASSIGN_OR_RETURN(const Uuid child, Uuid::FromBytes(open.node_id()));
   const CatalogReader reader = catalog_->Read();
   ASSIGN_OR_RETURN(const stored::v1::StoreState state, reader.State());
-  ASSIGN_OR_RETURN(const Selection selection, Selection::Expand(reader, open.subscription()));
+  ASSIGN_OR_RETURN(const Selection selection,
+                   Selection::Expand(reader, open.subscription(), open.mode()));
   ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
   opened_ = true;
 
@@ -81,10 +82,7 @@ absl::StatusOr<std::vector<v1::ReconcileResponse>> ReconcileExchange::Open(
     *sum.mutable_fingerprint() = fingerprint.ToProto();
   };
   for (const ShardInfo& shard : shards) {
-    const bool kept_by_child = shard.definition.kept_by() == child.view();
-    if (!kept_by_child && selection.Matches(shard.definition)) {
-      add(shard.definition, shard.fingerprint);
-    }
+    if (CountsIn(selection, shard.definition, child)) add(shard.definition, shard.fingerprint);
   }
   ASSIGN_OR_RETURN(PickedMembers picked, FindPicked(reader, selection, child));
   for (const auto& [id, members] : picked) {

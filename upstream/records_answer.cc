@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/status.h"
+#include "storage/payload.h"
 #include "storage/picked_records.h"
 #include "storage/selection.h"
 #include "storage/session_rows.h"
@@ -47,7 +48,10 @@ absl::Status RecordsAnswer::Refuse(const absl::Status& why, v1::RecordKey key) {
   return absl::OkStatus();
 }
 
-absl::Status RecordsAnswer::AddRecord(const RecordKey& key) {
+absl::Status RecordsAnswer::AddRecord(const RecordKey& key, v1::NodeMode mode) {
+  if (mode == v1::NODE_MODE_AUTONOMOUS && StreamOf(key.kind) == v1::STREAM_KIND_POLICY) {
+    return Refuse(MakeError(v1::REASON_ITEM_FILTERED, "an autonomous node decides itself"), {});
+  }
   absl::StatusOr<v1::Record> record = reader_.GetRecord(key);
   const bool absent = ReasonOf(record.status()) == v1::REASON_ITEM_NOT_FOUND;
   if (absent && !catching_up_.has_value()) {
@@ -80,7 +84,7 @@ absl::Status RecordsAnswer::AddUpdate(const Uuid& update, v1::NodeMode mode) {
   for (const PlacedRecord& record : records) {
     const RecordKey& key = record.member.key;
     if (mode == v1::NODE_MODE_AUTONOMOUS && key.kind == v1::RECORD_KIND_POLICY) continue;
-    RETURN_IF_ERROR(AddRecord(key));
+    RETURN_IF_ERROR(AddRecord(key, mode));
     if (full_)
       *response_.mutable_items()->rbegin()->mutable_record()->mutable_key() = key.ToProto();
   }

@@ -19,7 +19,7 @@ class RecordsAnswer {
 
   // Adds the record, or why it is not given. What the answer has no room for is ITEM_NOT_YET: to be
   // asked for again.
-  absl::Status AddRecord(const RecordKey& key);
+  absl::Status AddRecord(const RecordKey& key, v1::NodeMode mode);
 
   // Adds all records about an update. Of an update that is not here, or that the answer has no room
   // for, one item with a key that names the update and no revision.

@@ -80,7 +80,8 @@ absl::StatusOr<v1::HelloResponse> ReplicationServer::Hello(const v1::HelloReques
   }
   RETURN_IF_ERROR(CheckPlace(request, response));
 
-  ASSIGN_OR_RETURN(const Selection selection, Selection::Expand(reader, request.subscription()));
+  ASSIGN_OR_RETURN(const Selection selection,
+                   Selection::Expand(reader, request.subscription(), request.mode()));
   response.set_selection_hash(selection.hash().bytes());
   ASSIGN_OR_RETURN(*response.mutable_subscription(), ReadSubscription(reader));
   *response.mutable_server_time() = ToTimestamp(clock_.Now());
@@ -135,7 +136,7 @@ absl::StatusOr<v1::GetRecordsResponse> ReplicationServer::GetRecords(
   RecordsAnswer answer(catalog_.Read());
   for (const v1::RecordKey& wanted : request.keys()) {
     ASSIGN_OR_RETURN(const RecordKey key, RecordKey::FromProto(wanted));
-    RETURN_IF_ERROR(answer.AddRecord(key));
+    RETURN_IF_ERROR(answer.AddRecord(key, request.mode()));
   }
   for (const std::string& bytes : request.update_ids()) {
     ASSIGN_OR_RETURN(const Uuid update, Uuid::FromBytes(bytes));

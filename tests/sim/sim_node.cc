@@ -13,14 +13,16 @@ constexpr int64_t kLoadPackBytes = 1000;
 
 }  // namespace
 
-SimNode::SimNode(std::string name, SimNode* upstream, Clock& clock, std::mt19937_64& random,
-                 std::function<void(SimNode&, const EngineAction&)> act)
+SimNode::SimNode(std::string name, SimNode* upstream, v1::NodeMode mode, Clock& clock,
+                 std::mt19937_64& random, std::function<void(SimNode&, const EngineAction&)> act)
     : name_(std::move(name)),
       upstream_(upstream),
+      mode_(mode),
       clock_(clock),
       random_(random),
       act_(std::move(act)) {
-  const absl::Status created = Catalog::Create(store_, anchor_, Uuid::FromName({}, name_), clock_);
+  const absl::Status created =
+      Catalog::Create(store_, anchor_, Uuid::FromName({}, name_), clock_, mode_);
   EXPECT_TRUE(created.ok()) << created;
 }
 
@@ -51,7 +53,7 @@ void SimNode::Start() {
   report_due_ = false;
   if (upstream_ == nullptr) return;
   SyncEngineOptions options;
-  options.node = {name_, v1::NODE_MODE_REPLICA, "sim"};
+  options.node = {name_, mode_, "sim"};
   options.peer = upstream_->name_;
   options.schedule.times_a_day = 0;
   options.guard_percent = guard_percent_;

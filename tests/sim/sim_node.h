@@ -35,14 +35,16 @@ class SimAnchor : public MemoryAnchor {
 class SimNode : public ContentDemand {
  public:
   // `act` carries out what the engine wants. The root has no upstream.
-  SimNode(std::string name, SimNode* upstream, Clock& clock, std::mt19937_64& random,
-          std::function<void(SimNode&, const EngineAction&)> act);
+  SimNode(std::string name, SimNode* upstream, v1::NodeMode mode, Clock& clock,
+          std::mt19937_64& random, std::function<void(SimNode&, const EngineAction&)> act);
 
   // Opens the stores; a store behind its anchor gets a new epoch. Then the engine begins.
   void Start();
   // Forgets everything but what is stored.
   void Kill();
   bool up() const { return catalog_ != nullptr; }
+  // Decisions are made here.
+  bool decides() const { return mode_ != v1::NODE_MODE_REPLICA; }
   // Whether a write was made to fail: the process counts as killed at that moment.
   bool hit() const { return store_.write_failed() || (anchor_.fail_ && anchor_hit_); }
 
@@ -63,6 +65,7 @@ class SimNode : public ContentDemand {
 
   const std::string name_;
   SimNode* upstream_;
+  const v1::NodeMode mode_;
   Clock& clock_;
   std::mt19937_64& random_;
   const std::function<void(SimNode&, const EngineAction&)> act_;

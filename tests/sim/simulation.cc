@@ -33,8 +33,9 @@ Simulation::Simulation(uint64_t seed)
   for (int i = 0; i < count; ++i) {
     // Depth follows from choosing any earlier node as upstream.
     SimNode* const upstream = i == 0 ? nullptr : nodes_[static_cast<size_t>(Pick(i))].get();
+    const v1::NodeMode below = Pick(4) == 0 ? v1::NODE_MODE_AUTONOMOUS : v1::NODE_MODE_REPLICA;
     nodes_.push_back(std::make_unique<SimNode>(
-        absl::StrCat("node", i), upstream, clock_, random_,
+        absl::StrCat("node", i), upstream, i == 0 ? v1::NODE_MODE_ROOT : below, clock_, random_,
         [this](SimNode& node, const EngineAction& action) { Act(node, action); }));
     nodes_.back()->guard_percent_ = kGuardPercents[static_cast<size_t>(Pick(3))];
   }
@@ -404,7 +405,11 @@ void Simulation::Fetch(SimNode& node, const ContentInfo& file) {
 // ---- Faults and edits.
 
 void Simulation::Edit() {
-  edits_->Edit();
+  if (Chance() < 0.8) {
+    edits_->Edit();
+  } else {
+    edits_->EditBelow(*nodes_[static_cast<size_t>(1 + Pick(static_cast<int>(nodes_.size()) - 1))]);
+  }
   Settle();
 }
 
@@ -412,9 +417,8 @@ void Simulation::Restart(SimNode& node) {
   if (node.up()) node.Kill();
   timers_[&node] = absl::InfiniteFuture();
   node.Start();
-  if (node.upstream_ != nullptr) return;
-  edits_->Remember();
-  edits_->RefetchFiles();
+  edits_->Remember(node);
+  if (node.upstream_ == nullptr) edits_->RefetchFiles();
 }
 
 void Simulation::Fault() {
