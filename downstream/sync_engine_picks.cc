@@ -28,7 +28,7 @@ std::vector<Uuid> Without(const std::vector<Uuid>& all, const std::vector<Uuid>&
   return rest;
 }
 
-// Lets the records about `updates` leave that came from above, and not with their shards.
+// Lets the records about `updates` leave that do not come with their shards.
 absl::Status LeavePicked(const Catalog& catalog, const CatalogReader& reader,
                          const Selection& selection, const std::vector<Uuid>& updates,
                          CatalogChange& change) {
@@ -36,7 +36,7 @@ absl::Status LeavePicked(const Catalog& catalog, const CatalogReader& reader,
   for (const Uuid& update : updates) {
     ASSIGN_OR_RETURN(const std::vector<PlacedRecord> records, RecordsAbout(reader, update));
     for (const PlacedRecord& record : records) {
-      if (!MayLeave(catalog, record.shard)) continue;
+      if (!sluice::MayLeave(catalog, record.shard)) continue;
       ASSIGN_OR_RETURN(const bool stays, whole.Contain(record.shard));
       if (!stays) change.Leave(record.member.key, record.shard);
     }

@@ -100,6 +100,8 @@ absl::Status CatalogCommit::Store(const RecordKey& key, CheckedRecord record) {
   for (const stored::v1::FileReference& file : record.header.files()) {
     view_->Put(Family::kFileUses, FileUseKey(file.sha256(), key), "");
   }
+  // A notice names its update, and does not need it.
+  if (key.kind != v1::RECORD_KIND_REVISION) return absl::OkStatus();
   for (const std::string& needed : record.header.depends_on()) {
     view_->Put(Family::kDependents, DependentKey(needed, key), "");
   }
@@ -128,6 +130,7 @@ absl::Status CatalogCommit::Unlist(const RecordKey& key, const CheckedRecord& st
     view_->Delete(Family::kFileUses, FileUseKey(file.sha256(), key));
     if (free_files_) unlisted_files_.insert(file.sha256());
   }
+  if (key.kind != v1::RECORD_KIND_REVISION) return absl::OkStatus();
   for (const std::string& needed : stored.header.depends_on()) {
     view_->Delete(Family::kDependents, DependentKey(needed, key));
   }

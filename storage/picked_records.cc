@@ -37,8 +37,8 @@ absl::StatusOr<std::vector<PlacedRecord>> PickedAbout(const CatalogReader& reade
   ASSIGN_OR_RETURN(std::vector<PlacedRecord> records, RecordsAbout(reader, update_id));
   absl::Status failure;
   std::erase_if(records, [&](const PlacedRecord& record) {
-    const RecordKey& key = record.member.key;
-    if (!selection.Picks(key) || (key.kept() && key.kept_by == excluded_keeper)) return true;
+    if (!selection.Picks(record.member.key)) return true;
+    if (record.member.key.kept() && record.member.key.kept_by == excluded_keeper) return true;
     const absl::StatusOr<bool> with_shard = whole.Contain(record.shard);
     failure.Update(with_shard.status());
     return with_shard.value_or(false);

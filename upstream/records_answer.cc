@@ -29,11 +29,6 @@ v1::RecordKey UpdateKey(const Uuid& update) {
   return key;
 }
 
-// Whether the record is the asking node's own matter.
-bool DecidesItself(v1::NodeMode mode, const RecordKey& key) {
-  return mode == v1::NODE_MODE_AUTONOMOUS && StreamOf(key.kind) == v1::STREAM_KIND_POLICY;
-}
-
 // Whether this node's own upstream may have what is not here yet.
 absl::StatusOr<bool> IsCatchingUp(const CatalogReader& reader) {
   ASSIGN_OR_RETURN(const v1::HelloResponse above, ReadUpstreamHello(reader));
@@ -54,7 +49,7 @@ absl::Status RecordsAnswer::Refuse(const absl::Status& why, v1::RecordKey key) {
 }
 
 absl::Status RecordsAnswer::AddRecord(const RecordKey& key, v1::NodeMode mode) {
-  if (DecidesItself(mode, key)) {
+  if (mode == v1::NODE_MODE_AUTONOMOUS && StreamOf(key.kind) == v1::STREAM_KIND_POLICY) {
     return Refuse(MakeError(v1::REASON_ITEM_FILTERED, "an autonomous node decides itself"), {});
   }
   absl::StatusOr<v1::Record> record = reader_.GetRecord(key);
@@ -88,7 +83,7 @@ absl::Status RecordsAnswer::AddUpdate(const Uuid& update, v1::NodeMode mode) {
   if (records.empty()) return Refuse(NotHere(update), UpdateKey(update));
   for (const PlacedRecord& record : records) {
     const RecordKey& key = record.member.key;
-    if (DecidesItself(mode, key)) continue;
+    if (mode == v1::NODE_MODE_AUTONOMOUS && key.kind == v1::RECORD_KIND_POLICY) continue;
     RETURN_IF_ERROR(AddRecord(key, mode));
     if (full_)
       *response_.mutable_items()->rbegin()->mutable_record()->mutable_key() = key.ToProto();

@@ -17,8 +17,8 @@ class RecordsAnswer {
  public:
   explicit RecordsAnswer(CatalogReader reader) : reader_(std::move(reader)) {}
 
-  // Adds the record, or why it is not given: a node that decides itself gets no decisions. What the
-  // answer has no room for is ITEM_NOT_YET: to be asked for again.
+  // Adds the record, or why it is not given. What the answer has no room for is ITEM_NOT_YET: to be
+  // asked for again.
   absl::Status AddRecord(const RecordKey& key, v1::NodeMode mode);
 
   // Adds all records about an update. Of an update that is not here, or that the answer has no room

@@ -208,7 +208,9 @@ absl::Status Simulation::CheckNode(const SimNode& node) {
   SetPicks(picks, subscription);
   ASSIGN_OR_RETURN(const v1::Subscription in_force, ReadSubscriptionInForce(here));
   if (in_force.SerializeAsString() != subscription.SerializeAsString()) {
-    return absl::InternalError(node.name_ + " picks other updates than it needs");
+    return absl::InternalError(absl::StrCat(node.name_, " picks ", in_force.update_ids_size(),
+                                            " updates, and needs ", picks.size(), ", of which ",
+                                            pins.size(), " are pins"));
   }
   ASSIGN_OR_RETURN(const Selection selection, Selection::Expand(above, subscription, node.mode_));
   ASSIGN_OR_RETURN(const Selection everything, Selection::Expand(here, {}, node.mode_));

@@ -38,6 +38,7 @@ absl::StatusOr<Recomputed> Recompute(const CatalogReader& reader) {
     for (const stored::v1::FileReference& file : header.files()) {
       books.file_uses.insert(FileUseKey(file.sha256(), key));
     }
+    if (key.kind != v1::RECORD_KIND_REVISION) continue;
     for (const std::string& needed : header.depends_on()) {
       books.dependents.insert(DependentKey(needed, key));
     }

@@ -47,6 +47,17 @@ TEST_F(ClosureTest, HoldsWhatIsNeededAndNotSelected) {
   EXPECT_THAT(Picks(), UnorderedElementsAre(UpdateIdOf("c"), UpdateIdOf("d")));
 }
 
+// A notice names its update and lies in a shard that everybody takes.
+TEST_F(ClosureTest, HoldsNothingBecauseItIsHeldBack) {
+  catalog_.AddUpdate({.name = "a", .product = "Out"});
+  CatalogChange change;
+  change.Originate(PackSiteNotice(MakeSuppression("a", catalog_->node_id())).value());
+  catalog_.Commit(change);
+  EXPECT_THAT(Picks(), IsEmpty());
+  const absl::Status invariants = CheckInvariants(catalog_.Read());
+  EXPECT_TRUE(invariants.ok()) << invariants;
+}
+
 TEST_F(ClosureTest, HoldsPinsAndWhatTheyNeed) {
   catalog_.AddUpdate({.name = "a", .product = "Out", .prerequisites = {"b"}});
   EXPECT_THAT(Picks({"a"}), UnorderedElementsAre(UpdateIdOf("a"), UpdateIdOf("b")));
