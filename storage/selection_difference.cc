@@ -10,6 +10,7 @@
 #include "storage/decisions.h"
 #include "storage/picked_records.h"
 #include "storage/record_items.h"
+#include "storage/site_notices.h"
 
 namespace sluice {
 namespace {
@@ -68,14 +69,24 @@ void AddTitle(const CatalogReader& reader, const Uuid& update,
   if (current.ok()) *titles.Add() = current->header.title();
 }
 
+// Whether the update is approved, and no node hides it.
+absl::StatusOr<bool> IsOffered(const CatalogReader& reader, const Uuid& update,
+                               const SiteNotices& notices) {
+  if (notices.Suppressed(update)) return false;
+  ASSIGN_OR_RETURN(const std::vector<v1::DecisionEntry> entries, reader.Decisions(update));
+  if (entries.empty()) return false;
+  ASSIGN_OR_RETURN(const UpdateStanding standing, StandingOf(reader, update));
+  return standing.approved();
+}
+
 // Whether an update that does not come now asks for the file already.
 absl::StatusOr<bool> WantedAlready(const CatalogReader& reader, const Digest& file,
-                                   const std::vector<Uuid>& gained) {
+                                   const std::vector<Uuid>& gained, const SiteNotices& notices) {
   ASSIGN_OR_RETURN(const std::vector<RecordKey> uses, reader.FileUses(file));
   for (const RecordKey& use : uses) {
     if (std::binary_search(gained.begin(), gained.end(), use.id)) continue;
-    ASSIGN_OR_RETURN(const UpdateStanding standing, StandingOf(reader, use.id));
-    if (standing.approved()) return true;
+    ASSIGN_OR_RETURN(const bool offered, IsOffered(reader, use.id, notices));
+    if (offered) return true;
   }
   return false;
 }
@@ -133,20 +144,20 @@ absl::Status DescribeGained(const CatalogReader& reader, const UpdateDifference&
                             const Selection& after, bool decisions,
                             v1::SelectionDifference& description) {
   description.set_updates_gained(static_cast<int64_t>(difference.gained.size()));
+  ASSIGN_OR_RETURN(const SiteNotices notices, SiteNotices::Read(reader));
   absl::flat_hash_set<Digest> files;
   for (const Uuid& update : difference.gained) {
     AddTitle(reader, update, *description.mutable_titles_gained());
     if (!decisions) continue;
-    ASSIGN_OR_RETURN(const std::vector<v1::DecisionEntry> entries, reader.Decisions(update));
-    if (entries.empty()) continue;
-    ASSIGN_OR_RETURN(const UpdateStanding standing, StandingOf(reader, update));
-    if (!standing.approved()) continue;
+    ASSIGN_OR_RETURN(const bool offered, IsOffered(reader, update, notices));
+    if (!offered) continue;
     description.set_approvals_gained(description.approvals_gained() + 1);
-    ASSIGN_OR_RETURN(const WantedFiles wanted, FilesWantedFor(reader, update, after));
+    ASSIGN_OR_RETURN(const WantedFiles wanted, FilesWantedFor(reader, update, after, notices));
     for (const stored::v1::FileReference& file : wanted.files) {
       ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(file.sha256()));
       if (!files.insert(digest).second) continue;
-      ASSIGN_OR_RETURN(const bool already, WantedAlready(reader, digest, difference.gained));
+      ASSIGN_OR_RETURN(const bool already,
+                       WantedAlready(reader, digest, difference.gained, notices));
       if (already) continue;
       description.set_bytes_to_fetch(description.bytes_to_fetch() + file.size_bytes());
     }
@@ -161,16 +172,12 @@ absl::Status DescribeLost(const CatalogReader& reader, const UpdateDifference& d
   const auto stays = [&](const RecordKey& use) {
     return !std::binary_search(difference.lost.begin(), difference.lost.end(), use.id);
   };
+  ASSIGN_OR_RETURN(const SiteNotices notices, SiteNotices::Read(reader));
   absl::flat_hash_set<Digest> files;
   for (const Uuid& update : difference.lost) {
     AddTitle(reader, update, *description.mutable_titles_lost());
-    ASSIGN_OR_RETURN(const std::vector<v1::DecisionEntry> entries, reader.Decisions(update));
-    if (!entries.empty()) {
-      ASSIGN_OR_RETURN(const UpdateStanding standing, StandingOf(reader, update));
-      if (standing.approved()) {
-        description.set_approvals_inactive(description.approvals_inactive() + 1);
-      }
-    }
+    ASSIGN_OR_RETURN(const bool offered, IsOffered(reader, update, notices));
+    if (offered) description.set_approvals_inactive(description.approvals_inactive() + 1);
     ASSIGN_OR_RETURN(const std::vector<RecordColumns> revisions, reader.Revisions(update));
     for (const RecordColumns& revision : revisions) {
       for (const stored::v1::FileReference& file : revision.header.files()) {

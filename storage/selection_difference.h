@@ -28,8 +28,8 @@ absl::StatusOr<UpdateDifference> CompareSelections(const CatalogReader& reader,
                                                    const Selection& before, const Selection& after,
                                                    const Uuid& excluded_keeper);
 
-// What the decisions here say about updates that come: counts, titles, bytes of files that are not
-// wanted yet. `decisions`: false where the taker decides itself.
+// What the decisions here say about updates that come, where no node hides them: counts, titles,
+// bytes of files that are not wanted yet. `decisions`: false where the taker decides itself.
 absl::Status DescribeGained(const CatalogReader& reader, const UpdateDifference& difference,
                             const Selection& after, bool decisions,
                             v1::SelectionDifference& description);

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "storage/payload.h"
 #include "storage/selection_difference.h"
 #include "tests/storage/test_catalog.h"
 
@@ -78,6 +79,23 @@ TEST_F(PickedRecordsTest, LeavesOutWhatTheExcludedKeeperKeeps) {
   const Selection selection = Select({"In"}, {"a"});
   EXPECT_THAT(*FindPicked(catalog_.Read(), selection, Uuid()), SizeIs(1));
   EXPECT_THAT(*FindPicked(catalog_.Read(), selection, catalog_->node_id()), IsEmpty());
+}
+
+// It decides itself.
+TEST_F(PickedRecordsTest, PicksNoDecisionsForAnAutonomousNode) {
+  catalog_.AddUpdate({.name = "a", .product = "Out"});
+  v1::Subscription subscription;
+  subscription.add_products("In");
+  SetPicks({UpdateIdOf("a")}, subscription);
+  const auto sum = [&] {
+    const CatalogReader reader = catalog_.Read();
+    return Sum(Selection::Expand(reader, subscription, v1::NODE_MODE_AUTONOMOUS).value());
+  };
+  const Fingerprint undecided = sum();
+  EXPECT_EQ(undecided, Sum(Select({"In"}, {"a"})));
+  catalog_.Approve("a");
+  EXPECT_EQ(sum(), undecided);
+  EXPECT_NE(sum(), Sum(Select({"In"}, {"a"})));
 }
 
 TEST_F(PickedRecordsTest, KeepsItsSumsUpToDate) {
@@ -154,6 +172,28 @@ TEST_F(SelectionDifferenceTest, CountsBytesOfApprovedFilesThatNobodyWantsYet) {
   EXPECT_EQ(description.approvals_gained(), 1);
   EXPECT_EQ(description.bytes_to_fetch(), 9);
   EXPECT_THAT(description.titles_gained(), SizeIs(2));
+}
+
+// It would neither be offered nor fetched.
+TEST_F(SelectionDifferenceTest, CountsNoApprovalOfWhatANodeHides) {
+  catalog_.AddUpdate({.name = "a", .product = "Out", .contents = {"own bytes"}});
+  catalog_.Approve("a");
+  CatalogChange change;
+  change.Originate(PackSiteNotice(MakeSuppression("a", catalog_->node_id())).value());
+  catalog_.Commit(change);
+  const Selection narrow = Select({"In"}, {});
+  const Selection wide = Select({}, {});
+  v1::SelectionDifference description;
+  ASSERT_TRUE(DescribeGained(catalog_.Read(), Compare(narrow, wide), wide, true, description).ok());
+  ASSERT_TRUE(DescribeLost(
+                  catalog_.Read(), Compare(wide, narrow),
+                  [](const ContentInfo& /*file*/) { return false; }, description)
+                  .ok());
+  EXPECT_EQ(description.updates_gained(), 1);
+  EXPECT_EQ(description.approvals_gained(), 0);
+  EXPECT_EQ(description.bytes_to_fetch(), 0);
+  EXPECT_EQ(description.updates_lost(), 1);
+  EXPECT_EQ(description.approvals_inactive(), 0);
 }
 
 TEST_F(SelectionDifferenceTest, CountsBytesOfPresentFilesThatNothingElseNames) {
