@@ -16,6 +16,9 @@ using ::testing::HasSubstr;
 
 class PickedUpdatesTest : public TreeTest {
  protected:
+  // So few records that what another subscription above takes is a large share of them.
+  static constexpr char kUnguarded[] = "guard_percent: 100\n";
+
   // An update of `product` with one file of so many bytes, that needs another one.
   void WriteUpdateOf(const std::string& product, const std::string& name, int bytes,
                      const std::string& needs = "") {
@@ -83,7 +86,7 @@ TEST_F(PickedUpdatesTest, APinArrivesWithWhatItNeedsAtTwoLevelsAndGoesWithIt) {
   middle.Start();
   Do(middle, {"subscription", "set", "--product", "Contoso/Agent"});
   ExpectTitles(middle, {"agent"});
-  NodeProcess& leaf = AddFollower("site", middle.node_socket());
+  NodeProcess& leaf = AddFollower("site", middle.node_socket(), kUnguarded);
   leaf.Start();
   ExpectTitles(leaf, {"agent"});
 
@@ -132,7 +135,7 @@ TEST_F(PickedUpdatesTest, AnotherSubscriptionBringsAndTakesWhatItsDryRunSaid) {
   middle.Start();
   Do(middle, {"subscription", "set", "--product", "Contoso/Agent"});
   EXPECT_TRUE(Eventually(middle, [&] { return ContentBytes(middle) == 4000; }));
-  NodeProcess& leaf = AddFollower("site", middle.node_socket());
+  NodeProcess& leaf = AddFollower("site", middle.node_socket(), kUnguarded);
   leaf.Start();
   ASSERT_TRUE(Eventually(leaf, [&] { return UpdateCount(leaf) == 4; }));
 
