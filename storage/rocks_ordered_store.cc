@@ -209,6 +209,7 @@ RocksOrderedStore::~RocksOrderedStore() {
 }
 
 std::shared_ptr<const OrderedView> RocksOrderedStore::View() const {
+  MutexLock lock(view_mutex_);
   return std::make_shared<RocksView>(*db_, handles_);
 }
 
@@ -230,7 +231,7 @@ absl::Status RocksOrderedStore::Write(const WriteSet& changes) {
 
 absl::StatusOr<std::unique_ptr<SortedIngest>> RocksOrderedStore::BeginIngest() {
   RETURN_IF_ERROR(CheckUsable());
-  return RocksIngest::Begin(*db_, {handles_.begin(), handles_.end()},
+  return RocksIngest::Begin(*db_, {handles_.begin(), handles_.end()}, view_mutex_,
                             [this](const rocksdb::Status& status) {
                               return Failed(status, "taking rows into the store");
                             });
