@@ -136,7 +136,7 @@ absl::Status BulkLoad::Add(v1::LoadPack pack) {
   }
   job->context.first_seq = loaded_.after_seq + loaded_.records + 1;
   job->context.count = std::max(pack.count(), 0);
-  job->rows.pack = std::move(*pack.mutable_records());
+  job->rows.received = std::move(*pack.mutable_records());
   loaded_.records += static_cast<uint64_t>(job->context.count);
   Job& begun = *job;
   jobs_.push_back(std::move(job));

@@ -56,13 +56,10 @@ rocksdb::DBOptions DatabaseOptions(bool create, rocksdb::Env* env) {
   return options;
 }
 
-rocksdb::ColumnFamilyOptions FamilyOptions(Family family,
-                                           const std::shared_ptr<rocksdb::Cache>& cache) {
+rocksdb::ColumnFamilyOptions FamilyOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::ColumnFamilyOptions options;
   options.write_buffer_size = kWriteBufferBytes;
-  // Bodies are compressed by their origin.
-  options.compression =
-      family == Family::kRecords ? rocksdb::kNoCompression : rocksdb::kLZ4Compression;
+  options.compression = rocksdb::kLZ4Compression;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
   table.block_size = kBlockBytes;
@@ -80,6 +77,8 @@ class RocksCursor : public OrderedCursor {
     rocksdb::ReadOptions options;
     options.snapshot = snapshot;
     if (!until_.empty()) options.iterate_upper_bound = &until_slice_;
+    // Who walks a whole family would push everything else out of the cache.
+    options.fill_cache = !until_.empty() || !from.empty();
     iterator_.reset(db.NewIterator(options, handle));
     iterator_->Seek(ToSlice(from));
   }
@@ -144,11 +143,11 @@ absl::StatusOr<std::unique_ptr<RocksOrderedStore>> RocksOrderedStore::OpenDataba
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (int i = 0; i < kFamilyCount; ++i) {
     const auto family = static_cast<Family>(i);
-    families.emplace_back(std::string(FamilyName(family)), FamilyOptions(family, cache));
+    families.emplace_back(std::string(FamilyName(family)), FamilyOptions(cache));
   }
   // RocksDB insists on a family of its own. The size of its buffer decides how much of the disk is
   // taken for the log beforehand.
-  families.emplace_back(rocksdb::kDefaultColumnFamilyName, FamilyOptions(Family::kState, cache));
+  families.emplace_back(rocksdb::kDefaultColumnFamilyName, FamilyOptions(cache));
 
   std::vector<rocksdb::ColumnFamilyHandle*> opened;
   rocksdb::DB* db = nullptr;

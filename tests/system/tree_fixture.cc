@@ -26,7 +26,7 @@ std::string Noise(int bytes, uint64_t seed) {
 // A description as long as real ones, different for each name.
 std::string LongText(const std::string& name) {
   std::string text;
-  for (int i = 0; i < 40; ++i) absl::StrAppend(&text, name, " mends fault ", i * i, " of many. ");
+  for (int i = 0; i < 130; ++i) absl::StrAppend(&text, name, " mends fault ", i * i, " of many. ");
   return text;
 }
 
