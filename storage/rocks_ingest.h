@@ -61,7 +61,6 @@ class RocksIngest : public SortedIngest {
   const OnFailure on_failure_;
   const std::string directory_;
   std::array<FamilyFiles, kFamilyCount> families_;
-  int files_ = 0;
 };
 
 }  // namespace sluice
