@@ -10,7 +10,7 @@
 namespace sluice {
 namespace {
 
-// Higher ones take twice the time for a twentieth less.
+// Level 3 takes more than twice the time for a tenth less.
 constexpr int kLevel = 1;
 // A record is found again as far back as a pack goes.
 constexpr int kWindowLog = 21;

@@ -1,7 +1,7 @@
 // Pack frame: a record pack as it travels: one zstd frame over all of its records.
 //
-// Records resemble each other more than they repeat themselves, so that many together come to a
-// third of what each by itself does (docs/decisions/0016). A frame's first byte, 0x28, is none with
+// Records resemble each other more than they repeat themselves, so that many together come to
+// half of what each by itself does (docs/decisions/0016). A frame's first byte, 0x28, is none with
 // which a pack can begin: whoever does not know frames refuses one as a damaged pack, and a pack
 // that came without a frame is told from one.
 #pragma once
