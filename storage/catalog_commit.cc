@@ -126,10 +126,11 @@ absl::Status CatalogCommit::Accept(CheckedRecord record) {
     key = *place;
     *record.record.mutable_key() = key.ToProto();
   }
-  const CheckedRecord accepted = record;
+  const std::string digest = record.record.digest();
+  const v1::Stamp stamp = record.record.stamp();
   RETURN_IF_ERROR(TakeOver(key, std::move(record)));
   if (key.kept()) return absl::OkStatus();
-  return Adopt(key, accepted);
+  return Adopt(key, digest, stamp);
 }
 
 absl::StatusOr<std::optional<RecordKey>> CatalogCommit::PlaceRevision(
@@ -153,13 +154,14 @@ absl::StatusOr<std::optional<RecordKey>> CatalogCommit::PlaceRevision(
   return std::optional(free);
 }
 
-absl::Status CatalogCommit::Adopt(const RecordKey& key, const CheckedRecord& record) {
+absl::Status CatalogCommit::Adopt(const RecordKey& key, absl::string_view digest,
+                                  const v1::Stamp& stamp) {
   if (key.kind == v1::RECORD_KIND_REVISION) {
     RecordKey kept = key;
     kept.kept_by = self();
     ASSIGN_OR_RETURN(const std::vector<RecordColumns> rows, RevisionRows(kept));
     for (const RecordColumns& row : rows) {
-      if (row.header.digest() != record.record.digest()) continue;
+      if (row.header.digest() != digest) continue;
       ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(row.key));
       ++outcome_.adopted;
       return Remove(row.key, *stored);
@@ -171,9 +173,9 @@ absl::Status CatalogCommit::Adopt(const RecordKey& key, const CheckedRecord& rec
   if (!stored.has_value()) return absl::OkStatus();
   if (key.kind == v1::RECORD_KIND_POLICY) return AdoptPolicy(kept);
   ASSIGN_OR_RETURN(const Stamp ours, Stamp::FromProto(stored->record.stamp()));
-  ASSIGN_OR_RETURN(const Stamp theirs, Stamp::FromProto(record.record.stamp()));
+  ASSIGN_OR_RETURN(const Stamp theirs, Stamp::FromProto(stamp));
   // A fact of a lost history outlives an older one; what is newer takes its place.
-  if (stored->record.digest() != record.record.digest() && theirs < ours) return absl::OkStatus();
+  if (stored->record.digest() != digest && theirs < ours) return absl::OkStatus();
   ++outcome_.adopted;
   return Remove(kept, *stored);
 }
