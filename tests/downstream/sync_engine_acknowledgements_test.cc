@@ -90,6 +90,7 @@ TEST(SyncEngineAcknowledgementsTest, AnotherHistoryAboveResetsTheRootsSeq) {
   ASSERT_NE(RootCursor(bench.catalog()).upstream_id(), "");
   TestCatalog other;
   other.AddUpdate({.name = "a"});
+  other.AddUpdate({.name = "only there"});
   bool compared = false;
   bench.intercept = [&](const EngineAction& action) {
     if (!std::holds_alternative<OpenReconcile>(action)) return false;
