@@ -128,7 +128,8 @@ void SyncEngine::EndIfSettled() {
   if (!sessions_.running() || !catalog_done_ || !wants_.settled()) return;
   catalog_done_ = false;
   sessions_.session().set_phase(v1::SYNC_PHASE_REPORT);
-  report_due_ = true;
+  const bool nothing_new = sessions_.session().method() == v1::SYNC_METHOD_NONE;
+  if (!nothing_new || !KnownAbove()) report_due_ = true;
   if (!Check(sessions_.End(absl::OkStatus(), now_))) return;
   Announce();
   compared_ = false;
@@ -282,6 +283,7 @@ void SyncEngine::On(const ReportAnswered& event) {
   if (event.call != report_call_) return;
   report_call_ = 0;
   leases_.Answered(event.status.ok());
+  told_.Answered(event.status.ok());
   if (event.status.ok() && Check(outbox_.Delivered())) report_due_ |= outbox_.more();
   if (!IsRetryable(event.status)) return;
   // Nothing else may change here for a long time, and the upstream would go on showing old counts.
@@ -309,6 +311,11 @@ bool SyncEngine::CanReport() const {
   return report_due_ && report_call_ == 0 && failures_ == 0 && state_ != State::kHello;
 }
 
+bool SyncEngine::KnownAbove() const {
+  const auto report = MakeReport(catalog_.Read(), options_.node, wants_, now_);
+  return report.ok() && told_.Knows(*report, now_);
+}
+
 void SyncEngine::PumpReport() {
   report_due_ |= leases_.renew_at() <= now_;
   if (!CanReport() || now_ < report_not_before_) return;
@@ -321,6 +328,7 @@ void SyncEngine::PumpReport() {
   report_due_ = leases_.more();
   report_not_before_ = now_ + kReportSpacing;
   report_call_ = NextCall();
+  told_.Sending(*report, now_);
   Do(CallReport{report_call_, *report});
 }
 

@@ -24,6 +24,7 @@
 #include "downstream/reconciler.h"
 #include "downstream/record_applier.h"
 #include "downstream/removal_guard.h"
+#include "downstream/report_memory.h"
 #include "storage/acknowledgement_outbox.h"
 #include "storage/catalog.h"
 #include "storage/content_wants.h"
@@ -135,6 +136,8 @@ class SyncEngine {
   void PumpContent();
   void PumpAcknowledgements();
   void PumpReport();
+  // Whether the upstream was told already what there is to say of this node.
+  bool KnownAbove() const;
   void RememberContent(const v1::ContentAnswer& answer);
   void SetNextTimer();
   // A failure of this node's own store ends the session; nothing can be done without it.
@@ -151,6 +154,7 @@ class SyncEngine {
   RecordApplier applier_;
   RemovalGuard guard_;
   LeaseReport leases_;
+  ReportMemory told_;
   SelectionSums sums_;
   ContentWants wants_;
   AcknowledgementOutbox outbox_;

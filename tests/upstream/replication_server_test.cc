@@ -3,6 +3,7 @@
 #include "common/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "sluice/v1/tree_service.pb.h"
 #include "storage/acknowledgements.h"
 #include "storage/payload.h"
 #include "storage/root_cursor.h"
@@ -27,6 +28,17 @@ class ReplicationServerTest : public ::testing::Test {
     request.set_node_name("child");
     request.set_protocol_min(1);
     request.set_protocol_max(1);
+    return request;
+  }
+
+  // One update, and a child that has it.
+  v1::HelloRequest HelloOfOneWithEverything() {
+    catalog_.AddUpdate({.name = "a"});
+    v1::HelloRequest request = HelloOf(kChild);
+    *request.mutable_cursor() = ChangesFrom(catalog_->durable_head()).cursor();
+    const CatalogReader reader = catalog_.Read();
+    *request.mutable_fingerprint() =
+        SelectionFingerprint(reader, *Selection::Expand(reader, {}), Uuid())->ToProto();
     return request;
   }
 
@@ -73,14 +85,37 @@ TEST_F(ReplicationServerTest, TellsANewChildToBeginAtTheBeginning) {
 }
 
 TEST_F(ReplicationServerTest, SaysUpToDateWhenNothingChanged) {
-  catalog_.AddUpdate({.name = "a"});
-  v1::HelloRequest request = HelloOf(kChild);
-  *request.mutable_cursor() = ChangesFrom(catalog_->durable_head()).cursor();
-  const CatalogReader reader = catalog_.Read();
-  *request.mutable_fingerprint() =
-      SelectionFingerprint(reader, *Selection::Expand(reader, {}), Uuid())->ToProto();
+  v1::HelloRequest request = HelloOfOneWithEverything();
   EXPECT_EQ(server_.Hello(request)->verdict(), v1::HELLO_VERDICT_UP_TO_DATE);
   request.mutable_fingerprint()->set_count(99);
+  EXPECT_EQ(server_.Hello(request)->verdict(), v1::HELLO_VERDICT_TAIL);
+}
+
+TEST_F(ReplicationServerTest, HearsOfAKnownChildByAGreetingThatAsksForNothing) {
+  const v1::HelloRequest request = HelloOfOneWithEverything();
+  ASSERT_EQ(server_.Hello(request)->verdict(), v1::HELLO_VERDICT_UP_TO_DATE);
+  EXPECT_FALSE(catalog_.Read().GetRow<v1::TreeNode>(Family::kNodes, kChild.view()).ok());
+  v1::ReportRequest report;
+  report.add_nodes()->set_node_id(kChild.bytes());
+  ASSERT_TRUE(server_.Report(report).ok());
+  clock_.Advance(absl::Hours(1));
+  ASSERT_EQ(server_.Hello(request)->verdict(), v1::HELLO_VERDICT_UP_TO_DATE);
+  const auto node = catalog_.Read().GetRow<v1::TreeNode>(Family::kNodes, kChild.view());
+  ASSERT_TRUE(node.ok()) << node.status();
+  EXPECT_EQ(node->heard_at().seconds(), absl::ToUnixSeconds(clock_.Now()));
+  EXPECT_EQ(node->status().last_success().seconds(), absl::ToUnixSeconds(clock_.Now()));
+  EXPECT_EQ(reports_, 2);
+}
+
+TEST_F(ReplicationServerTest, LetsAChildComeThatHasSomethingToHear) {
+  const v1::HelloRequest request = HelloOfOneWithEverything();
+  server_.board().Call(kChild);
+  EXPECT_EQ(server_.Hello(request)->verdict(), v1::HELLO_VERDICT_TAIL);
+  v1::ReportRequest report;
+  report.add_nodes()->set_node_id(kChild.bytes());
+  ASSERT_TRUE(server_.Report(report).ok());
+  EXPECT_EQ(server_.Hello(request)->verdict(), v1::HELLO_VERDICT_UP_TO_DATE);
+  server_.board().WantParity(clock_.Now());
   EXPECT_EQ(server_.Hello(request)->verdict(), v1::HELLO_VERDICT_TAIL);
 }
 
