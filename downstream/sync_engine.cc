@@ -125,12 +125,16 @@ void SyncEngine::CatalogDone() {
 }
 
 void SyncEngine::EndIfSettled() {
-  if (!sessions_.running() || !catalog_done_ || !wants_.settled()) return;
+  CatalogChange along = std::exchange(at_end_, CatalogChange());
+  if (!sessions_.running() || !catalog_done_ || !wants_.settled()) {
+    if (!along.empty()) Check(catalog_.Commit(along).status());
+    return;
+  }
   catalog_done_ = false;
   sessions_.session().set_phase(v1::SYNC_PHASE_REPORT);
   const bool nothing_new = sessions_.session().method() == v1::SYNC_METHOD_NONE;
   if (!nothing_new || !KnownAbove()) report_due_ = true;
-  if (!Check(sessions_.End(absl::OkStatus(), now_))) return;
+  if (!Check(sessions_.End(absl::OkStatus(), now_, std::move(along)))) return;
   Announce();
   compared_ = false;
   const bool watch_broke = options_.watch && state_ == State::kIdle;
@@ -289,6 +293,13 @@ void SyncEngine::On(const ReportAnswered& event) {
   // Nothing else may change here for a long time, and the upstream would go on showing old counts.
   report_due_ = true;
   report_not_before_ = now_ + kReportRetry;
+}
+
+void SyncEngine::LetChangesPass() {
+  // What waits already is not put off again.
+  const absl::Time later = now_ + kReportSpacing;
+  if (!wants_.touched()) acknowledge_not_before_ = std::max(acknowledge_not_before_, later);
+  if (!report_due_) report_not_before_ = std::max(report_not_before_, later);
 }
 
 // Says how far decided updates have come; not for every file anew.

@@ -136,6 +136,9 @@ class SyncEngine {
   void PumpContent();
   void PumpAcknowledgements();
   void PumpReport();
+  // Puts off what is said up the tree of a change that came by itself: it costs synced writes here
+  // and above, while the change is on its way down; and the next one may follow.
+  void LetChangesPass();
   // Whether the upstream was told already what there is to say of this node.
   bool KnownAbove() const;
   void RememberContent(const v1::ContentAnswer& answer);
@@ -183,6 +186,7 @@ class SyncEngine {
   uint64_t compared_seq_ = 0;  // The upstream's seq when it was last compared with.
   std::string verified_;       // The last mark's fingerprint, where ours was the same.
   bool marks_only_ = false;    // The open stream carries no records; what is new is compared for.
+  CatalogChange at_end_;       // What the end of the session is to take along into its commit.
   bool catalog_done_ = false;  // This session has the catalog; content may still be coming.
   std::optional<v1::SyncTrigger> again_;
   int failures_ = 0;  // In a row.

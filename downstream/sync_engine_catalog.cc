@@ -280,7 +280,10 @@ void SyncEngine::On(const ChangesReceived& event) {
 void SyncEngine::OnBatch(const v1::ChangeBatch& batch) {
   if (!BeginOutOfWatch()) return;
   // The records come first; the session's row goes with them.
-  if (state_ == State::kWatching) sessions_.session().set_phase(v1::SYNC_PHASE_CATALOG);
+  if (state_ == State::kWatching) {
+    sessions_.session().set_phase(v1::SYNC_PHASE_CATALOG);
+    LetChangesPass();
+  }
   state_ = State::kTail;
   catalog_done_ = false;
   CatalogChange change;
@@ -322,6 +325,12 @@ bool SyncEngine::MoveTo(const v1::Mark& mark, bool verified) {
   }
   if (change.empty()) return true;
   report_due_ = true;
+  const bool ends = verified && state_ == State::kTail && sessions_.running() && wants_.settled();
+  if (ends) {
+    // All that this Handle still does to the catalog: one commit instead of two.
+    at_end_ = std::move(change);
+    return true;
+  }
   return Check(catalog_.Commit(change).status());
 }
 
