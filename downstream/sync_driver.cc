@@ -132,9 +132,10 @@ void SyncDriver::Handle(EngineEvent event) {
       answered != nullptr && answered->status.ok() && hooks_.on_report_answer) {
     hooks_.on_report_answer(answered->response);
   }
+  // The next message is on its way while this one is taken in; no more than that one.
+  if (changes != 0) calls_->ReadMoreChanges(changes);
   const std::vector<EngineAction> actions = engine_.Handle(std::move(event), clock_.Now());
   for (const EngineAction& action : actions) Do(action);
-  if (changes != 0) calls_->ReadMoreChanges(changes);
   if (load != 0) calls_->ReadMoreLoad(load);
   {
     MutexLock lock(mutex_);

@@ -49,7 +49,7 @@ class UpstreamCalls {
   void Do(const CallRequestContent& action);
   void Do(const CallReport& action);
 
-  // The last message of the change stream was taken in; the next may come.
+  // The last message of the change stream is being taken in; the next may come.
   void ReadMoreChanges(CallNumber call);
   // The same for the load.
   void ReadMoreLoad(CallNumber call);
