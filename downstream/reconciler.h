@@ -90,6 +90,9 @@ class Reconciler {
   void LetGo(const ShardMember& member, const ShardId& shard, CatalogChange& change) const;
   // What the upstream lacks altogether: kept, or left for the end.
   void LeaveOver(const ShardMember& member, const ShardId& shard, CatalogChange& change);
+  // The same, or what is not wanted any more.
+  void Drop(const ShardMember& member, const ShardId& shard, const v1::ShardDefinition& definition,
+            CatalogChange& change);
   absl::Status Flush(CatalogChange& change, bool all);
   absl::StatusOr<Step> Next();
 

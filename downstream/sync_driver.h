@@ -76,12 +76,15 @@ class SyncDriver {
   void Run();
   std::optional<EngineEvent> Next();
   void Do(const EngineAction& action);
+  // Removes files that no record names, and tells the engine.
+  void Release();
   void Handle(EngineEvent event);
 
   Clock& clock_;
   Log& log_;
   const Hooks hooks_;
   Catalog& catalog_;
+  ContentStore& content_;
   absl::BitGen random_;
   WorkerPool load_pool_;
   SyncEngine engine_;  // Touched by the thread alone, after `Start`.

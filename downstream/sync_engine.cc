@@ -40,6 +40,7 @@ std::vector<EngineAction> SyncEngine::Handle(EngineEvent event, absl::Time now) 
   std::visit([this](auto& happened) { On(happened); }, event);
   PumpContent();
   EndIfSettled();
+  PumpFreed();
   PumpAcknowledgements();
   PumpReport();
   SetNextTimer();
@@ -91,6 +92,7 @@ void SyncEngine::Begin(v1::SyncTrigger trigger) {
   compared_ = false;
   catalog_done_ = false;
   greetings_ = 0;
+  pick_rounds_ = 0;
   if (!Check(sessions_.Begin(trigger, now_, random_)) || !Check(Expand())) return;
   Greet();
 }
@@ -193,6 +195,9 @@ void SyncEngine::PumpContent() {
   if (!touched.empty()) {
     if (!Check(wants_.Recompute(*selection_, touched, now_))) return;
     report_due_ = true;
+    categories_changed_ |= std::any_of(touched.begin(), touched.end(), [](const RecordKey& key) {
+      return key.kind == v1::RECORD_KIND_CATEGORY;
+    });
   }
   if (!wants_.TakeLapsed(now_).empty()) report_due_ = true;
   for (const ContentInfo& file : wants_.TakeFetches(now_)) Do(FetchFile{file});
@@ -219,6 +224,7 @@ void SyncEngine::On(const FileFetched& event) {
     Announce();
   }
   RememberContent(answer);
+  if (event.status.ok()) Check(NoteUnnamed(event.digest));
 }
 
 void SyncEngine::On(const ContentAnswered& event) {

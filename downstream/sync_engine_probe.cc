@@ -52,7 +52,7 @@ void SyncEngine::OnProbe(const v1::ChangesResponse& response) {
   // The next mark says how far the root was followed in this history.
   change.DeleteRow(Family::kSettings, kRootCursorSetting);
   absl::StrAppend(sessions_.session().mutable_summary(), "the same facts; ");
-  if (!Check(guard_.Settle(subscription_, change))) return;
+  if (!Check(guard_.Settle(own_subscription_, change))) return;
   if (!Check(applier_.Commit(std::move(change)))) return;
   if (!Check(Expand()) || !Check(wants_.RecomputeAll(*selection_, now_))) return;
   BeginTail();

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/status.h"
+#include "storage/file_release.h"
 #include "storage/selection.h"
 
 namespace sluice {
@@ -247,6 +248,15 @@ struct Simulation::Actor {
   }
   void operator()(const CloseReconcile& close) const { Close(close.call); }
   void operator()(const FetchFile& fetch) const { sim.Fetch(node, fetch.file); }
+  void operator()(const ReleaseFiles&) const {
+    const absl::StatusOr<Released> released = ReleaseNoted(*node.catalog_, node.content_);
+    SimNode* const owner = &node;
+    const int incarnation = node.incarnation_;
+    sim.At(sim.clock_.Now(), [owner, incarnation, released] {
+      if (!owner->up() || owner->incarnation_ != incarnation) return;
+      owner->Handle(FilesReleased{released.ok() ? released->freed : std::vector<Digest>()});
+    });
+  }
   void operator()(const SetTimer& timer) const {
     sim.timers_[&node] = timer.at;
     if (timer.at == absl::InfiniteFuture()) return;
@@ -445,11 +455,14 @@ void Simulation::Fault() {
     default: {  // Another subscription.
       if (!node.up() || node.upstream_ == nullptr) return;
       v1::Subscription subscription;
-      for (int i = 0; i < SimEdits::kProducts && Chance() < 0.7; ++i) {
+      const bool pins_alone = Chance() < 0.4;
+      if (pins_alone) subscription = ReadSubscription(node.catalog_->Read()).value();
+      if (pins_alone || Chance() < 0.5) edits_->PickPins(subscription);
+      for (int i = 0; !pins_alone && i < SimEdits::kProducts && Chance() < 0.7; ++i) {
         subscription.add_products(SimEdits::ProductPath(Pick(SimEdits::kProducts)));
       }
-      if (Chance() < 0.3) subscription.add_languages("de");
-      if (Chance() < 0.2) subscription.add_classifications("Updates");
+      if (!pins_alone && Chance() < 0.3) subscription.add_languages("de");
+      if (!pins_alone && Chance() < 0.2) subscription.add_classifications("Updates");
       CatalogChange change;
       change.PutRow(Family::kSettings, kSubscriptionSetting, subscription);
       if (node.catalog_->Commit(change).ok()) {
