@@ -55,6 +55,15 @@ class CatalogCommit {
   // Where an incoming revision or tombstone of one belongs: none if nowhere.
   absl::StatusOr<std::optional<RecordKey>> PlaceRevision(const RecordKey& key,
                                                          const CheckedRecord& record) const;
+  // What this node and those above keep: catalog_kept.cc.
+
+  // Keeps those decisions about an update that `incoming`, its policy as it is above, neither has
+  // nor overrules.
+  absl::Status KeepUndecided(const RecordKey& key, const CheckedRecord& incoming);
+  // All decisions about an update that nodes above keep.
+  absl::StatusOr<std::vector<v1::DecisionEntry>> DecisionsKeptAbove(const Uuid& update_id) const;
+  // Whether a node above keeps the same fact.
+  absl::StatusOr<bool> IsKeptAbove(const RecordKey& key, const CheckedRecord& record) const;
   // Lets go of what this node keeps and its upstream has again.
   absl::Status Adopt(const RecordKey& key, const CheckedRecord& record);
   absl::Status AdoptPolicy(const RecordKey& kept);
