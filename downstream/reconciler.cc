@@ -17,6 +17,8 @@ constexpr size_t kOpsPerCommit = 512;
 // A side that has so many times as much of a shard differs in most of it.
 constexpr uint64_t kTimesLarger = 2;
 constexpr uint64_t kRecordsByItemsMin = 16;
+// In another history: where more is absent, it is another catalog and not a gap.
+constexpr size_t kJudgedMax = 20'000;
 
 absl::StatusOr<std::vector<ShardMember>> AllMembers(const CatalogReader& reader,
                                                     const ShardId& shard) {
@@ -156,7 +158,7 @@ absl::Status Reconciler::DropShard(const ShardInfo& shard) {
   CatalogChange change;
   for (const ShardMember& member : members) {
     if (wanted) {
-      LeaveOver(member, shard.id, change);
+      NoteAbsent(member, shard.id, change);
     } else if (guards_unwanted_) {
       leftovers_.emplace_back(member.key, shard.id);
     } else {
@@ -167,18 +169,13 @@ absl::Status Reconciler::DropShard(const ShardInfo& shard) {
   return Flush(change, true);
 }
 
-void Reconciler::LetGo(const ShardMember& member, const ShardId& shard,
-                       CatalogChange& change) const {
-  if (same_history_) {
-    change.Leave(member.key, shard);
+void Reconciler::NoteAbsent(const ShardMember& member, const ShardId& shard,
+                            CatalogChange& change) {
+  if (same_history_ || to_judge_.size() < kJudgedMax) {
+    to_judge_.push_back({member, shard});
   } else {
     change.Keep(member.key);
   }
-}
-
-void Reconciler::LeaveOver(const ShardMember& member, const ShardId& shard, CatalogChange& change) {
-  if (!same_history_) return LetGo(member, shard, change);
-  leftovers_.emplace_back(member.key, shard);
 }
 
 // What moved to another shard meanwhile is no leftover.
@@ -244,9 +241,8 @@ absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Th
       if (mine.digest == entry.digest && mine.stamp == entry.stamp) continue;
       // Ours would stand in the way of what the upstream's history holds now. A policy is replaced
       // whole when it comes; until then, and if it never comes, what was decided stays in force.
-      const bool in_the_way =
-          entry.key.kind == v1::RECORD_KIND_POLICY ? !same_history_ : mine.stamp > entry.stamp;
-      if (mine.digest != entry.digest && in_the_way) LetGo(mine, shard, change);
+      const bool in_the_way = entry.key.kind != v1::RECORD_KIND_POLICY && mine.stamp > entry.stamp;
+      if (mine.digest != entry.digest && in_the_way) change.Keep(mine.key);
     }
     ASSIGN_OR_RETURN(const bool adopted, AdoptLocal(entry, shard, change));
     if (!adopted) {
@@ -256,7 +252,7 @@ absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Th
     RETURN_IF_ERROR(Flush(change, false));
   }
   for (const auto& [name, member] : here) {
-    LeaveOver(*member, shard, change);
+    NoteAbsent(*member, shard, change);
     RETURN_IF_ERROR(Flush(change, false));
   }
   return Flush(change, true);
@@ -306,6 +302,10 @@ absl::StatusOr<bool> Reconciler::AdoptLocal(const Theirs& theirs, const ShardId&
 absl::StatusOr<Reconciler::Step> Reconciler::OnRecords(v1::GetRecordsResponse response,
                                                        absl::Time now) {
   for (const v1::ShardDefinition& shard : response.shards()) applier_.Define(shard);
+  if (!judging_.empty()) {
+    RETURN_IF_ERROR(JudgeAbsent(std::move(response), now));
+    return Next();
+  }
   CatalogChange change;
   for (int i = 0; i < response.items_size() && i < static_cast<int>(fetching_.size()); ++i) {
     v1::GetRecordsItem& item = *response.mutable_items(i);
@@ -326,6 +326,63 @@ absl::StatusOr<Reconciler::Step> Reconciler::OnRecords(v1::GetRecordsResponse re
   return Next();
 }
 
+absl::Status Reconciler::JudgeAbsent(v1::GetRecordsResponse response, absl::Time now) {
+  CatalogChange change;
+  const std::vector<Absent> judging = std::exchange(judging_, {});
+  for (int i = 0; i < response.items_size() && i < static_cast<int>(judging.size()); ++i) {
+    RETURN_IF_ERROR(
+        Judge(judging[static_cast<size_t>(i)], *response.mutable_items(i), now, change));
+  }
+  return applier_.Commit(std::move(change));
+}
+
+absl::Status Reconciler::Judge(const Absent& absent, v1::GetRecordsItem& item, absl::Time now,
+                               CatalogChange& change) {
+  const RecordKey& key = absent.member.key;
+  const absl::StatusOr<RecordColumns> here = catalog_.Read().GetColumns(key);
+  // It was taken as the upstream has it meanwhile, in another shard.
+  if (!here.ok() || here->header.shard_id() != absent.shard.view()) return absl::OkStatus();
+  if (item.status().reason() == ReasonName(v1::REASON_ITEM_NOT_YET)) {
+    to_judge_.push_back(absent);
+    return absl::OkStatus();
+  }
+  const bool purged = item.status().reason() == ReasonName(v1::REASON_ITEM_PURGED);
+  const bool left = item.status().reason() == ReasonName(v1::REASON_ITEM_FILTERED);
+  if (item.has_record()) {
+    const absl::StatusOr<ShardId> shard = ShardId::FromBytes(item.record().shard_id());
+    const absl::StatusOr<Stamp> stamp = Stamp::FromProto(item.record().stamp());
+    const bool offered = shard.ok() && definitions_.contains(*shard);
+    const bool same_fact = key.kind != v1::RECORD_KIND_REVISION ||
+                           item.record().digest() == absent.member.digest.view();
+    const bool older = !stamp.ok() || *stamp < absent.member.stamp;
+    // What stands under the number there is another revision.
+    if (!same_fact || (purged && older)) {
+      change.Keep(key);
+    } else if (purged || (!offered && same_history_)) {
+      leftovers_.emplace_back(key, absent.shard);
+    } else if (offered) {
+      const bool another = item.record().digest() != absent.member.digest.view();
+      // Of a policy those decisions are kept that would be taken away; the commit sees to that. All
+      // else that is newer here would stand in the way of what the upstream has.
+      if (older && key.kind != v1::RECORD_KIND_POLICY) {
+        if (another) {
+          change.Keep(key);
+        } else {
+          change.Leave(key, absent.shard);
+        }
+      }
+      applier_.Add(std::move(*item.mutable_record()), now, change);
+    } else {
+      change.Keep(key);
+    }
+  } else if (same_history_ && (left || purged)) {
+    leftovers_.emplace_back(key, absent.shard);
+  } else {
+    change.Keep(key);
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<Reconciler::Step> Reconciler::Next() {
   Step step;
   if (!by_items_.empty()) {
@@ -344,11 +401,18 @@ absl::StatusOr<Reconciler::Step> Reconciler::Next() {
     }
     return step;
   }
-  if (to_fetch_.empty()) {
+  if (to_fetch_.empty() && to_judge_.empty()) {
     step.kind = Step::Kind::kDone;
     return step;
   }
   step.kind = Step::Kind::kGetRecords;
+  // First, so that what is kept makes room for revisions of the same number.
+  while (!to_judge_.empty() && judging_.size() < kKeysPerRequest) {
+    *step.records.add_keys() = to_judge_.front().member.key.ToProto();
+    judging_.push_back(std::move(to_judge_.front()));
+    to_judge_.pop_front();
+  }
+  if (!judging_.empty()) return step;
   while (!to_fetch_.empty() && fetching_.size() < kKeysPerRequest) {
     *step.records.add_keys() = to_fetch_.front().ToProto();
     fetching_.push_back(to_fetch_.front());

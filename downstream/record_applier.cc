@@ -66,16 +66,27 @@ void RecordApplier::Add(const v1::Left& left, CatalogChange& change) const {
   const absl::StatusOr<RecordKey> key = RecordKey::FromProto(left.key());
   const absl::StatusOr<ShardId> shard = ShardId::FromBytes(left.shard_id());
   if (!key.ok() || !shard.ok()) return;
+  const CatalogReader reader = catalog_.Read();
+  // The upstream lets go of it: then it is not missing there.
+  const auto leave_kept = [&](const RecordColumns& kept) {
+    const absl::StatusOr<ShardId> kept_in = ShardId::FromBytes(kept.header.shard_id());
+    if (kept_in.ok() && kept.header.digest() == left.digest()) change.Leave(kept.key, *kept_in);
+  };
+  const Uuid& self = catalog_.node_id();
   if (key->kind != v1::RECORD_KIND_REVISION) {
     change.Leave(*key, *shard);
+    const absl::StatusOr<RecordColumns> kept = reader.GetColumns({key->kind, key->id, 0, self});
+    if (kept.ok() && !key->kept()) leave_kept(*kept);
     return;
   }
   // Numbers may differ between nodes; what left is named by its digest.
-  const absl::StatusOr<std::vector<RecordColumns>> revisions = catalog_.Read().Revisions(key->id);
+  const absl::StatusOr<std::vector<RecordColumns>> revisions = reader.Revisions(key->id);
   if (!revisions.ok()) return;
   for (const RecordColumns& revision : *revisions) {
     if (revision.key.kept_by == key->kept_by && revision.header.digest() == left.digest()) {
       change.Leave(revision.key, *shard);
+    } else if (revision.key.kept_by == self && !key->kept()) {
+      leave_kept(revision);
     }
   }
 }

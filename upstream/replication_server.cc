@@ -13,6 +13,7 @@
 #include "storage/leases.h"
 #include "storage/selection.h"
 #include "storage/session_rows.h"
+#include "upstream/absence.h"
 #include "upstream/heard_nodes.h"
 
 namespace sluice {
@@ -161,6 +162,7 @@ absl::StatusOr<v1::GetRecordsResponse> ReplicationServer::GetRecords(
       item.mutable_status()->set_code(static_cast<int>(record.status().code()));
       item.mutable_status()->set_reason(ReasonName(ReasonOf(record.status())));
       item.mutable_status()->set_message(std::string(record.status().message()));
+      RETURN_IF_ERROR(ExplainAbsence(reader, key, defined, response, item));
       continue;
     }
     ASSIGN_OR_RETURN(const ShardId shard, ShardId::FromBytes(record->shard_id()));
