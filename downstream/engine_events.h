@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <variant>
 
 #include "absl/status/status.h"
@@ -90,12 +91,20 @@ struct ReportAnswered {
 };
 // What this node has to report changed.
 struct ReportDue {};
+// Calls go to another upstream from now on.
+struct UpstreamSwitched {
+  std::string peer;  // Its target.
+  std::string why;   // For the session's summary, as in "the preferred one answers again".
+  bool at_once = true;
+};
+// Records were removed here by an operator.
+struct RecordsRemoved {};
 
 using EngineEvent =
     std::variant<Started, TimerFired, SyncRequested, SyncCancelled, HelloAnswered, ChangesReceived,
                  ChangesEnded, LoadReceived, LoadEnded, ReconcileReceived, ReconcileEnded,
                  RecordsAnswered, FileFetched, ContentAnswered, ContentWanted, ContentLost,
-                 ReportAnswered, ReportDue>;
+                 ReportAnswered, ReportDue, UpstreamSwitched, RecordsRemoved>;
 
 // ---- What is to be done.
 

@@ -33,6 +33,12 @@ absl::StatusOr<std::vector<ShardMember>> AllMembers(const CatalogReader& reader,
   }
 }
 
+// The answer was full; ask again. Not so where the upstream itself has to catch up first.
+bool HadNoRoom(const v1::GetRecordsItem& item) {
+  return item.status().reason() == ReasonName(v1::REASON_ITEM_NOT_YET) &&
+         item.status().code() == static_cast<int>(absl::StatusCode::kUnavailable);
+}
+
 }  // namespace
 
 Reconciler::Reconciler(Catalog& catalog, RecordApplier& applier, Selection selection,
@@ -315,9 +321,8 @@ absl::StatusOr<Reconciler::Step> Reconciler::OnRecords(v1::GetRecordsResponse re
       // it, but only for the shards of the selection: taken from here it might never leave again.
       if (shard.ok() && !definitions_.contains(*shard)) continue;
       applier_.Add(std::move(*item.mutable_record()), now, change);
-    } else if (item.status().reason() == ReasonName(v1::REASON_ITEM_NOT_YET) &&
-               item.status().code() == static_cast<int>(absl::StatusCode::kUnavailable)) {
-      to_fetch_.push_back(fetching_[static_cast<size_t>(i)]);  // The answer was full.
+    } else if (HadNoRoom(item)) {
+      to_fetch_.push_back(fetching_[static_cast<size_t>(i)]);
     }
     // Absent meanwhile: the tail from at_seq brings what became of it.
   }
@@ -342,7 +347,7 @@ absl::Status Reconciler::Judge(const Absent& absent, v1::GetRecordsItem& item, a
   const absl::StatusOr<RecordColumns> here = catalog_.Read().GetColumns(key);
   // It was taken as the upstream has it meanwhile, in another shard.
   if (!here.ok() || here->header.shard_id() != absent.shard.view()) return absl::OkStatus();
-  if (item.status().reason() == ReasonName(v1::REASON_ITEM_NOT_YET)) {
+  if (HadNoRoom(item)) {
     to_judge_.push_back(absent);
     return absl::OkStatus();
   }

@@ -59,12 +59,19 @@ void SyncEngine::On(const Started&) {
   if (!Check(ForgetFormerHistoryHere(catalog_.Read(), former))) return;
   if (!former.empty() && !Check(catalog_.Commit(former).status())) return;
   if (!Check(sessions_.CloseInterrupted(now_)) || !Check(Expand())) return;
+  const absl::StatusOr<v1::NodeStatus> in_step =
+      catalog_.Read().GetRow<v1::NodeStatus>(Family::kSettings, kInStepSetting);
+  if (in_step.ok()) in_step_ = *in_step;
   if (!Check(wants_.RecomputeAll(*selection_, now_))) return;
   Begin(v1::SYNC_TRIGGER_START);
 }
 
 void SyncEngine::On(const TimerFired&) {
   timer_ = absl::InfiniteFuture();
+  if (approaching_ && approach_again_ <= now_ && watching()) {
+    if (changes_call_ != 0) Do(CloseChanges{changes_call_});
+    AskForMark();
+  }
   if (next_sync_ > now_) return;
   if (!sessions_.running()) return Begin(next_trigger_);
   // A session that came over the watch still waits for its files.
@@ -91,12 +98,17 @@ void SyncEngine::Begin(v1::SyncTrigger trigger) {
   compared_ = false;
   catalog_done_ = false;
   greetings_ = 0;
-  if (!Check(sessions_.Begin(trigger, now_, random_)) || !Check(Expand())) return;
+  if (!Check(StoreInStep()) || !Check(sessions_.Begin(trigger, now_, random_))) return;
+  if (!Check(Expand())) return;
+  if (!switched_why_.empty()) {
+    sessions_.session().set_summary(std::exchange(switched_why_, ""));
+  }
   Greet();
 }
 
 void SyncEngine::Greet() {
   ++greetings_;
+  approaching_ = false;
   const absl::StatusOr<v1::HelloRequest> hello = MakeHello();
   if (!Check(hello.status())) return;
   Enter(v1::SYNC_PHASE_HELLO);
@@ -327,6 +339,7 @@ void SyncEngine::SetNextTimer() {
   if (leases_.renew_at() > now_) next = std::min(next, leases_.renew_at());
   if (wants_.touched()) next = std::min(next, acknowledge_not_before_);
   if (CanReport()) next = std::min(next, report_not_before_);
+  if (approaching_) next = std::min(next, approach_again_);
   if (next == timer_) return;
   timer_ = next;
   Do(SetTimer{next});

@@ -18,8 +18,8 @@
 #include "common/schedule.h"
 #include "common/worker_pool.h"
 #include "downstream/engine_events.h"
-#include "downstream/lease_report.h"
 #include "downstream/initial_load.h"
+#include "downstream/lease_report.h"
 #include "downstream/node_report.h"
 #include "downstream/reconciler.h"
 #include "downstream/record_applier.h"
@@ -32,6 +32,10 @@
 #include "storage/session_log.h"
 
 namespace sluice {
+
+// Where it is kept with which upstream a node was in step last, a v1::NodeStatus: `upstream_id`,
+// and in `cursor` how far that one had followed the root. Family::kSettings.
+inline constexpr absl::string_view kInStepSetting = "in_step";
 
 struct SyncEngineOptions {
   NodeFacts node;
@@ -60,6 +64,12 @@ class SyncEngine {
 
   const NodeFacts& node() const { return options_.node; }
   bool watching() const { return state_ == State::kWatching; }
+  // Whom it agreed with last, and how far that one had followed the root then.
+  const v1::NodeStatus& in_step() const { return in_step_; }
+  // Whether it keeps change streams open.
+  bool watches() const { return options_.watch; }
+  // The upstream has not come up to what this node knows from another one; nothing is taken yet.
+  bool waiting_for_upstream() const { return approaching_; }
   bool session_running() const { return sessions_.running(); }
   absl::Time next_sync() const { return next_sync_; }
   v1::SyncTrigger next_trigger() const { return next_trigger_; }
@@ -87,6 +97,8 @@ class SyncEngine {
   void On(const ContentLost& event);
   void On(const ReportAnswered& event);
   void On(const ReportDue& event);
+  void On(const UpstreamSwitched& event);
+  void On(const RecordsRemoved& event);
 
   // Sessions.
   void Begin(v1::SyncTrigger trigger);
@@ -110,6 +122,7 @@ class SyncEngine {
   void OnBatch(const v1::ChangeBatch& batch);
   bool MoveTo(const v1::Mark& mark, bool verified);
   void OnMark(const v1::Mark& mark);
+  void NoteSelectionDiffers();
   void OnSelectionChanged(const v1::SelectionChanged& changed);
   void CloseCalls();
   absl::Status Expand();
@@ -125,6 +138,15 @@ class SyncEngine {
   void FinishLoad();
   // A load that is worth no other try: the log is followed from its beginning instead.
   void GiveUpLoad(const absl::Status& why);
+  // The way to another upstream: sync_engine_upstream.cc.
+  bool MustApproach(const v1::HelloResponse& hello) const;
+  // Whether it has agreed with the upstream that it follows since it came to it.
+  bool InStep() const;
+  void Approach(const v1::HelloResponse& hello);
+  void AskForMark();
+  void OnMarkWhileApproaching(const v1::Mark& mark, bool equal);
+  void NoteInStep(const v1::Mark& mark);
+  absl::Status StoreInStep();
 
   // Content and reports.
   void PumpContent();
@@ -173,6 +195,14 @@ class SyncEngine {
   uint64_t compared_seq_ = 0;  // The upstream's seq when it was last compared with.
   std::string verified_;       // The last mark's fingerprint, where ours was the same.
   bool marks_only_ = false;    // The open stream carries no records; what is new is compared for.
+  // Whom this node agreed with last, and how far that one had followed the root then.
+  v1::NodeStatus in_step_;
+  bool in_step_stored_ = true;
+  bool approaching_ = false;  // Looking at marks until the upstream has caught up with `in_step_`.
+  v1::Cursor approach_from_;
+  absl::Time approach_again_ = absl::InfiniteFuture();
+  std::string approach_why_;
+  std::string switched_why_;   // For the next session's summary.
   bool catalog_done_ = false;  // This session has the catalog; content may still be coming.
   std::optional<v1::SyncTrigger> again_;
   int failures_ = 0;  // In a row.

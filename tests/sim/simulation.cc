@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kSteps = 60;
 constexpr absl::Duration kStepMax = absl::Seconds(20);
-constexpr absl::Duration kQuiet = absl::Minutes(20);
+constexpr absl::Duration kQuiet = absl::Minutes(30);
 constexpr absl::Duration kStillQuiet = absl::Minutes(10);
 // What only a kept revision names can be had from nobody, until something above names it again,
 // perhaps outside of the node's selection. So a node goes on asking, each 2.5 to 5 minutes.
@@ -30,12 +30,16 @@ Simulation::Simulation(uint64_t seed)
     : seed_(seed), random_(seed), clock_(absl::FromUnixSeconds(1'700'000'000)) {
   const int count = 3 + Pick(4);
   for (int i = 0; i < count; ++i) {
-    // Depth follows from choosing any earlier node as upstream.
-    SimNode* const upstream = i == 0 ? nullptr : nodes_[static_cast<size_t>(Pick(i))].get();
+    // Depth follows from choosing any earlier node as upstream, and another one as fallback.
+    std::vector<SimNode*> upstreams;
+    if (i > 0) upstreams.push_back(nodes_[static_cast<size_t>(Pick(i))].get());
+    if (i > 1 && Chance() < 0.5) upstreams.push_back(nodes_[static_cast<size_t>(Pick(i))].get());
+    if (upstreams.size() == 2 && upstreams[0] == upstreams[1]) upstreams.pop_back();
     nodes_.push_back(std::make_unique<SimNode>(
-        absl::StrCat("node", i), upstream, clock_, random_,
+        absl::StrCat("node", i), upstreams, clock_, random_,
         [this](SimNode& node, const EngineAction& action) { Act(node, action); }));
     nodes_.back()->guard_percent_ = kGuardPercents[static_cast<size_t>(Pick(3))];
+    nodes_.back()->on_switch_ = [this](SimNode& node) { CloseLinks(node); };
   }
   for (const auto& node : nodes_) node->Start();
   edits_ = std::make_unique<SimEdits>(*nodes_.front(), random_);
@@ -102,8 +106,24 @@ void Simulation::Settle() {
       });
     }
     node->Poll();
+    node->Choose([this](SimNode& upstream) {
+      const bool lost = faulty_ && Chance() < 0.1;
+      return upstream.up() && !lost;
+    });
+    const absl::Time due = node->choice_due();
+    if (due == absl::InfiniteFuture() || choice_due_[node.get()] == due) continue;
+    choice_due_[node.get()] = due;
+    At(due, [] {});  // So that somebody looks at it then.
   }
   PollWaiting();
+}
+
+void Simulation::CloseLinks(const SimNode& node) {
+  for (auto& [upstream, links] : feeds_) {
+    for (const auto& link : links) {
+      if (link->child == &node) link->closed = true;
+    }
+  }
 }
 
 absl::Duration Simulation::Delay() {
@@ -402,7 +422,7 @@ void Simulation::Restart(SimNode& node) {
   if (node.up()) node.Kill();
   timers_[&node] = absl::InfiniteFuture();
   node.Start();
-  if (node.upstream_ != nullptr) return;
+  if (!node.upstreams_.empty()) return;
   edits_->Remember();
   edits_->RefetchFiles();
 }
@@ -439,7 +459,7 @@ void Simulation::Fault() {
     case 4:
       return Restart(node);
     default: {  // Another subscription.
-      if (!node.up() || node.upstream_ == nullptr) return;
+      if (!node.up() || node.upstreams_.empty()) return;
       v1::Subscription subscription;
       for (int i = 0; i < SimEdits::kProducts && Chance() < 0.7; ++i) {
         subscription.add_products(SimEdits::ProductPath(Pick(SimEdits::kProducts)));

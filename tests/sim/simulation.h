@@ -80,6 +80,9 @@ class Simulation {
   void Fetch(SimNode& node, const ContentInfo& file);
   void PollWaiting();
 
+  // The open streams of a node that follows another one from now on.
+  void CloseLinks(const SimNode& node);
+
   void Fault();
   void Edit();
   void Restart(SimNode& node);
@@ -99,6 +102,7 @@ class Simulation {
   std::map<std::string, std::vector<std::shared_ptr<Link>>> feeds_;  // By upstream.
   std::vector<Waiting> waiting_;
   std::map<SimNode*, absl::Time> timers_;
+  std::map<SimNode*, absl::Time> choice_due_;
   std::map<SimNode*, std::shared_ptr<const OrderedView>> backups_;
   std::unique_ptr<SimEdits> edits_;
 };
