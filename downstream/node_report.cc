@@ -9,8 +9,8 @@
 #include "google/protobuf/util/time_util.h"
 #include "sluice/v1/tree_service.pb.h"
 #include "storage/content_wants.h"
-#include "storage/root_cursor.h"
 #include "storage/parity_rows.h"
+#include "storage/root_cursor.h"
 #include "storage/selection.h"
 #include "storage/session_rows.h"
 

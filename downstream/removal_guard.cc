@@ -170,11 +170,11 @@ absl::Status RemovalGuard::Hold(std::vector<RecordKey> records, absl::string_vie
     return change;
   };
   RETURN_IF_ERROR(catalog_.CommitMade(make).status());
-  return MakeError(v1::REASON_GUARD_HELD,
-                   absl::StrCat("removal ", held.removal_id(), " is held: ", held.records(), " of ",
-                                held.records_here(), " records here would go, ", cause,
-                                "; with what went in the last 24 hours that is more than ",
-                                percent_, " %"));
+  return MakeError(
+      v1::REASON_GUARD_HELD,
+      absl::StrCat("removal ", held.removal_id(), " is held: ", held.records(), " of ",
+                   held.records_here(), " records here would go, ", cause,
+                   "; with what went in the last 24 hours that is more than ", percent_, " %"));
 }
 
 absl::Status RemovalGuard::Settle(const v1::Subscription& subscription, CatalogChange& change) {

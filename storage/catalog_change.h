@@ -32,9 +32,9 @@ class CatalogChange {
   // stays deleted. Another digest is news.
   void Import(CheckedRecord record);
 
-  // Stores a record as the node above has it, by the rules of storage/merge.h; but a policy, or
-  // what that node keeps, replaces ours whole. A copy that this node keeps (`kept_by` is this node)
-  // with the same digest leaves in the same commit.
+  // Stores a record as the node above has it, by storage/merge.h; but what that node keeps, or a
+  // policy, replaces ours whole: decisions of ours that neither it nor a node above has are kept.
+  // A copy that this node keeps (`kept_by`) with the same digest leaves in the same commit.
   void Accept(CheckedRecord record);
 
   // Deletes a record at its origin: a tombstone takes its place and replicates.

@@ -8,7 +8,9 @@
 
 namespace sluice {
 
-// One condition for each peer whose last ended session failed. Empty when the rows cannot be read.
-std::vector<v1::Condition> SessionConditions(const CatalogReader& reader);
+// One condition for each peer whose last ended session failed; with `peer`, for that one alone.
+// Empty when the rows cannot be read.
+std::vector<v1::Condition> SessionConditions(const CatalogReader& reader,
+                                             absl::string_view peer = "");
 
 }  // namespace sluice

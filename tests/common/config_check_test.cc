@@ -278,9 +278,6 @@ TEST(CompleteConfigTest, RefusesOtherBadValues) {
 TEST(CompleteConfigTest, SaysWhatThisReleaseDoesNotOffer) {
   EXPECT_THAT(DownstreamMistakes("upstream: {target: \"unix:/u\"}\nmode: autonomous"),
               HasSubstr("mode: this release offers replica alone"));
-  EXPECT_THAT(DownstreamMistakes("upstream: {target: \"unix:/u\"}\n"
-                                 "fallback_upstreams: [{target: \"unix:/v\"}]"),
-              HasSubstr("fallback_upstreams: this release follows one upstream"));
 }
 
 }  // namespace
