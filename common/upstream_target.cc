@@ -5,7 +5,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "common/config_check.h"
+#include "common/address_check.h"
 #include "common/status.h"
 
 namespace sluice {

@@ -59,6 +59,7 @@ void RecordApplier::Add(v1::Record record, absl::Time now, CatalogChange& change
   }
   change.DeleteRow(Family::kMissing, item);
   Count(*key);
+  if (keeps_decisions_) return change.AcceptKeepingDecisions(*std::move(checked));
   change.Accept(*std::move(checked));
 }
 

@@ -27,6 +27,9 @@ class RecordApplier {
   void BeginStream() { shards_.clear(); }
   void Define(const v1::ShardDefinition& shard);
 
+  // Whether decisions that a policy from above would take away are kept: this node may know more.
+  void KeepDecisions(bool keeps) { keeps_decisions_ = keeps; }
+
   // Verifies a record and puts it into `change`; a bad one becomes an item of the session.
   void Add(v1::Record record, absl::Time now, CatalogChange& change);
   void Add(const v1::Left& left, CatalogChange& change) const;
@@ -52,6 +55,7 @@ class RecordApplier {
   SessionLog& sessions_;
   absl::flat_hash_map<ShardId, v1::ShardDefinition> shards_;
   std::vector<RecordKey> changed_;
+  bool keeps_decisions_ = false;
 };
 
 }  // namespace sluice

@@ -113,7 +113,8 @@ class SyncEngine {
   // The catalog's way: sync_engine_catalog.cc.
   void AcceptHello(const v1::HelloResponse& hello);
   // `same_history`: what the upstream lacks has left the selection; else it is only missing there.
-  void BeginReconcile(bool same_history);
+  // `mistrusted`: nothing that happened explains why the two differ.
+  void BeginReconcile(bool same_history, bool mistrusted = false);
   absl::Status MistrustCursor(bool same_history);
   bool BeginOutOfWatch();
   void BeginTail();

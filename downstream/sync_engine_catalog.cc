@@ -134,12 +134,13 @@ void SyncEngine::AcceptHello(const v1::HelloResponse& hello) {
 
 // ---- Comparing.
 
-void SyncEngine::BeginReconcile(bool same_history) {
+void SyncEngine::BeginReconcile(bool same_history, bool mistrusted) {
   compared_ = true;
   sessions_.session().set_method(v1::SYNC_METHOD_RECONCILE);
   if (!Check(Expand()) || !Check(MistrustCursor(same_history))) return;
   Enter(v1::SYNC_PHASE_CATALOG);
   applier_.BeginStream();
+  applier_.KeepDecisions(!same_history || mistrusted);
   reconciler_ = std::make_unique<Reconciler>(catalog_, applier_, *selection_, same_history);
   const absl::StatusOr<bool> wish = guard_.SubscriptionChanged(subscription_);
   if (!Check(wish.status())) return;
@@ -155,16 +156,15 @@ void SyncEngine::BeginReconcile(bool same_history) {
 // Until a comparison is through, what is here is not what the cursor says, and one that is cut off
 // must be begun again, with a history that is as strange as it was.
 absl::Status SyncEngine::MistrustCursor(bool same_history) {
-  if (cursor_.upstream_id().empty()) return absl::OkStatus();
-  v1::Cursor mistrusted = cursor_;
-  mistrusted.clear_selection_hash();
   CatalogChange change;
-  if (!same_history) {
-    mistrusted.clear_epoch();
-    change.DeleteRow(Family::kSettings, kRootCursorSetting);
+  if (!same_history) change.DeleteRow(Family::kSettings, kRootCursorSetting);
+  if (!cursor_.upstream_id().empty()) {
+    v1::Cursor mistrusted = cursor_;
+    mistrusted.clear_selection_hash();
+    if (!same_history) mistrusted.clear_epoch();
+    change.SetCursor(mistrusted);
   }
-  change.SetCursor(mistrusted);
-  return catalog_.Commit(change).status();
+  return change.empty() ? absl::OkStatus() : catalog_.Commit(change).status();
 }
 
 void SyncEngine::On(const ReconcileReceived& event) {
@@ -234,6 +234,7 @@ void SyncEngine::BeginTail() {
   marks_only_ = *keeps;
   Enter(v1::SYNC_PHASE_CATALOG);
   applier_.BeginStream();
+  applier_.KeepDecisions(!InStep());
   state_ = State::kTail;
   changes_call_ = NextCall();
   v1::ChangesRequest request;
@@ -350,7 +351,7 @@ void SyncEngine::OnMark(const v1::Mark& mark) {
       if (!BeginOutOfWatch()) return;
       absl::StrAppend(sessions_.session().mutable_summary(),
                       "compared because fingerprints differed; ");
-      return BeginReconcile(InStep());
+      return BeginReconcile(InStep(), /*mistrusted=*/true);
     }
     NoteSelectionDiffers();
   }

@@ -26,6 +26,11 @@ bool IsBehind(const v1::Cursor& there, const v1::Cursor& here) {
   return there.seq() < here.seq();
 }
 
+bool IsOfSameHistory(const v1::Cursor& there, const v1::Cursor& here) {
+  return there.upstream_id() == here.upstream_id() &&
+         there.epoch().epoch_id() == here.epoch().epoch_id();
+}
+
 }  // namespace
 
 void SyncEngine::On(const UpstreamSwitched& event) {
@@ -112,7 +117,8 @@ void SyncEngine::OnMarkWhileApproaching(const v1::Mark& mark, bool equal) {
   catalog_done_ = false;
   const absl::StatusOr<v1::HelloResponse> above = ReadUpstreamHello(catalog_.Read());
   if (!Check(above.status())) return;
-  if (equal) {
+  // Another root's facts may be the same ones, and in another order.
+  if (equal && IsOfSameHistory(mark.root_cursor(), in_step_.cursor())) {
     cursor_.set_upstream_id(above->node_id());
     *cursor_.mutable_epoch() = above->epoch();
     cursor_.set_seq(mark.seq());
@@ -144,6 +150,7 @@ void SyncEngine::NoteInStep(const v1::Mark& mark) {
   const bool another = in_step_.upstream_id() != above->node_id();
   if (another) {
     in_step_.set_upstream_id(above->node_id());
+    applier_.KeepDecisions(false);
     in_step_stored_ = false;
   }
   if (!mark.has_root_cursor()) {

@@ -1,5 +1,6 @@
 #include "downstream/upstream_preview.h"
 
+#include <algorithm>
 #include <set>
 #include <string>
 #include <utility>
@@ -8,6 +9,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/str_cat.h"
 #include "common/status.h"
+#include "downstream/counted_peer.h"
 #include "downstream/item_comparison.h"
 #include "downstream/record_comparison.h"
 #include "downstream/upstream_check.h"
@@ -16,8 +18,10 @@
 namespace sluice {
 namespace {
 
+constexpr size_t kShardsPerRequest = 256;
+
 // The records that only one side has.
-struct Difference {
+struct Sides {
   MemberList only_here;
   MemberList only_there;
 };
@@ -27,34 +31,48 @@ std::string FactOf(const ShardMember& member) {
   return absl::StrCat(SubjectOf(member.key).Encode(), "/", member.digest.view());
 }
 
-absl::StatusOr<Difference> CompareByKeys(const CatalogReader& reader, ParityPeer& peer,
-                                         const std::vector<ShardId>& here,
-                                         const std::vector<ShardId>& there) {
-  Difference difference;
+// The records of these shards, by their keys.
+absl::StatusOr<MemberList> AskKeys(ParityPeer& peer, const std::vector<ShardId>& shards) {
+  MemberList members;
+  for (size_t begin = 0; begin < shards.size(); begin += kShardsPerRequest) {
+    const size_t end = std::min(begin + kShardsPerRequest, shards.size());
+    v1::ReconcileRequest request;
+    for (size_t i = begin; i < end; ++i) {
+      request.mutable_keys_wanted()->add_shard_ids(shards[i].bytes());
+    }
+    RETURN_IF_ERROR(peer.Send(request));
+    for (size_t open = end - begin; open > 0;) {
+      ASSIGN_OR_RETURN(const v1::ReconcileResponse response, peer.Receive());
+      if (!response.keys().more()) --open;
+      for (const v1::KeyDigest& entry : response.keys().records()) {
+        ShardMember& member = members.emplace_back();
+        ASSIGN_OR_RETURN(member.key, RecordKey::FromProto(entry.key()));
+        ASSIGN_OR_RETURN(member.digest, Digest::FromBytes(entry.digest()));
+        ASSIGN_OR_RETURN(member.stamp, Stamp::FromProto(entry.stamp()));
+      }
+    }
+  }
+  return members;
+}
+
+absl::StatusOr<Sides> CompareByKeys(const CatalogReader& reader, ParityPeer& peer,
+                                    const std::vector<ShardId>& here,
+                                    const std::vector<ShardId>& there) {
+  Sides difference;
   absl::flat_hash_map<std::string, ShardMember> ours;
   RETURN_IF_ERROR(ForEachMember(reader, here, [&](const ShardId&, const ShardMember& member) {
     ours.emplace(FactOf(member), member);
   }));
-  std::vector<v1::ShardKeys> answers;
-  if (!there.empty()) {
-    ASSIGN_OR_RETURN(answers, peer.Keys(there));
-  }
-  for (const v1::ShardKeys& keys : answers) {
-    for (const v1::KeyDigest& entry : keys.records()) {
-      ShardMember member;
-      ASSIGN_OR_RETURN(member.key, RecordKey::FromProto(entry.key()));
-      ASSIGN_OR_RETURN(member.digest, Digest::FromBytes(entry.digest()));
-      ASSIGN_OR_RETURN(member.stamp, Stamp::FromProto(entry.stamp()));
-      if (ours.erase(FactOf(member)) == 0) difference.only_there.push_back(std::move(member));
-    }
+  ASSIGN_OR_RETURN(const MemberList theirs, AskKeys(peer, there));
+  for (const ShardMember& member : theirs) {
+    if (ours.erase(FactOf(member)) == 0) difference.only_there.push_back(member);
   }
   for (auto& [fact, member] : ours) difference.only_here.push_back(std::move(member));
   return difference;
 }
 
-absl::StatusOr<Difference> Compare(const CatalogReader& reader, ParityPeer& peer, bool symbols,
-                                   const std::vector<ShardId>& here,
-                                   const std::vector<ShardId>& there) {
+absl::StatusOr<Sides> Compare(const CatalogReader& reader, ParityPeer& peer, bool symbols,
+                              const std::vector<ShardId>& here, const std::vector<ShardId>& there) {
   if (!symbols || here.empty() || there.empty()) return CompareByKeys(reader, peer, here, there);
   ItemComparison comparison(reader, here, there, {.scope = ItemScope::kFact, .brief = false});
   ItemComparison::Next next = comparison.Begin();
@@ -66,7 +84,7 @@ absl::StatusOr<Difference> Compare(const CatalogReader& reader, ParityPeer& peer
     ASSIGN_OR_RETURN(next, comparison.Take(response));
   }
   if (next == ItemComparison::Next::kGiveUp) return CompareByKeys(reader, peer, here, there);
-  Difference difference;
+  Sides difference;
   for (const auto& [shard, member] : comparison.only_here()) {
     difference.only_here.push_back(member);
   }
@@ -97,7 +115,7 @@ int64_t DecisionsIn(const CatalogReader& reader, const ShardMember& member) {
   return policy->header.decisions_size();
 }
 
-absl::Status Count(const CatalogReader& reader, const Uuid& self, const Difference& difference,
+absl::Status Count(const CatalogReader& reader, const Uuid& self, const Sides& difference,
                    v1::UpstreamPreview& preview) {
   std::set<RecordKey> replaceable;
   for (const ShardMember& member : difference.only_here) {
@@ -126,7 +144,8 @@ absl::Status Count(const CatalogReader& reader, const Uuid& self, const Differen
 
 }  // namespace
 
-absl::StatusOr<v1::UpstreamPreview> PreviewUpstream(const Catalog& catalog, ParityPeer& peer) {
+absl::StatusOr<v1::UpstreamPreview> PreviewUpstream(const Catalog& catalog, ParityPeer& uncounted) {
+  CountedPeer peer(uncounted);
   ASSIGN_OR_RETURN(const v1::HelloResponse hello, peer.Hello());
   const Uuid& self = catalog.node_id();
   RETURN_IF_ERROR(CheckUpstream(hello, self));
@@ -158,10 +177,10 @@ absl::StatusOr<v1::UpstreamPreview> PreviewUpstream(const Catalog& catalog, Pari
     if (mine != ours.end()) ours.erase(mine);
   }
   for (const auto& [id, unused] : ours) here.push_back(id);
-  ASSIGN_OR_RETURN(const Difference difference, Compare(reader, peer, sums.symbols(), here, there));
+  ASSIGN_OR_RETURN(const Sides difference, Compare(reader, peer, sums.symbols(), here, there));
   preview.set_records_same(records_here - static_cast<int64_t>(difference.only_here.size()));
   RETURN_IF_ERROR(Count(reader, self, difference, preview));
-  preview.set_wire_bytes(peer.wire_bytes());
+  preview.set_wire_bytes(peer.bytes());
   return preview;
 }
 

@@ -32,10 +32,14 @@ class CatalogChange {
   // stays deleted. Another digest is news.
   void Import(CheckedRecord record);
 
-  // Stores a record as the node above has it, by storage/merge.h; but what that node keeps, or a
-  // policy, replaces ours whole: decisions of ours that neither it nor a node above has are kept.
-  // A copy that this node keeps (`kept_by`) with the same digest leaves in the same commit.
+  // Stores a record as the node above has it, by the rules of storage/merge.h; but a policy, or
+  // what that node keeps, replaces ours whole. A copy that this node keeps (`kept_by` is this node)
+  // with the same digest leaves in the same commit.
   void Accept(CheckedRecord record);
+
+  // The same where this node may know more than the one above: decisions of ours that a policy from
+  // there neither has nor overrules by a newer stamp, and that no node above keeps, are kept.
+  void AcceptKeepingDecisions(CheckedRecord record);
 
   // Deletes a record at its origin: a tombstone takes its place and replicates.
   void Delete(const RecordKey& key);
@@ -62,6 +66,7 @@ class CatalogChange {
   };
   struct AcceptOp {
     CheckedRecord record;
+    bool keep_decisions = false;
   };
   struct DeleteOp {
     RecordKey key;

@@ -18,7 +18,7 @@ absl::Status CatalogCommit::Apply(const CatalogChange::Op& op) {
       return commit->Originate(originate);
     }
     absl::Status operator()(const CatalogChange::AcceptOp& accept) const {
-      return commit->Accept(accept.record);
+      return commit->Accept(accept.record, accept.keep_decisions);
     }
     absl::Status operator()(const CatalogChange::DeleteOp& deletion) const {
       return commit->Delete(deletion.key);
@@ -111,7 +111,7 @@ absl::Status CatalogCommit::OriginatePolicy(CheckedRecord record) {
   return MergeIn(key, std::move(packed));
 }
 
-absl::Status CatalogCommit::Accept(CheckedRecord record) {
+absl::Status CatalogCommit::Accept(CheckedRecord record, bool keep_decisions) {
   ASSIGN_OR_RETURN(RecordKey key, RecordKey::FromProto(record.record.key()));
   if (key.kind == v1::RECORD_KIND_REVISION) {
     ASSIGN_OR_RETURN(const std::optional<RecordKey> place, PlaceRevision(key, record));
@@ -123,7 +123,7 @@ absl::Status CatalogCommit::Accept(CheckedRecord record) {
     *record.record.mutable_key() = key.ToProto();
   }
   const CheckedRecord accepted = record;
-  RETURN_IF_ERROR(KeepUndecided(key, accepted));
+  if (keep_decisions) RETURN_IF_ERROR(KeepUndecided(key, accepted));
   RETURN_IF_ERROR(TakeOver(key, std::move(record)));
   if (key.kept_by == self()) return absl::OkStatus();
   return Adopt(key, accepted);

@@ -40,7 +40,7 @@ class CatalogCommit {
   absl::Status Originate(const CatalogChange::OriginateOp& op);
   absl::Status OriginateRevision(CheckedRecord record, bool unless_purged);
   absl::Status OriginatePolicy(CheckedRecord record);
-  absl::Status Accept(CheckedRecord record);
+  absl::Status Accept(CheckedRecord record, bool keep_decisions);
   absl::Status Delete(const RecordKey& key);
   absl::Status Leave(const RecordKey& key, const ShardId& shard);
   absl::Status Keep(const RecordKey& key);

@@ -245,8 +245,9 @@ TEST_F(SyncEngineUpstreamTest, EndsTheSessionThatItIsCalledAwayFrom) {
 TEST(MistrustedHistoryTest, RemovesNothingBecauseItIsAbsent) {
   EngineBench bench;
   for (const std::string name : {"old", "u1"}) bench.upstream().AddUpdate({.name = name});
+  bench.upstream().Approve("old");
   bench.Start();
-  // What the lost history had: an update, a decline of one that both know.
+  // What the lost history had: an update, and a decline of one that both know.
   CatalogChange lost;
   TestCatalog elsewhere(absl::FromUnixSeconds(1'700'000'100));
   const RecordKey update = elsewhere.AddUpdate({.name = "lost"});
@@ -254,20 +255,23 @@ TEST(MistrustedHistoryTest, RemovesNothingBecauseItIsAbsent) {
                            ShardOfRevision(MakeRevision({.name = "lost"}))));
   elsewhere.AddUpdate({.name = "old"});
   elsewhere.Decline("old");
-  const v1::Record policy =
-      *elsewhere.Read().GetRecord({v1::RECORD_KIND_POLICY, UpdateIdOf("old"), 0, {}});
-  lost.Accept(*CheckRecord(policy, ShardInStream(ShardOfRevision(MakeRevision({.name = "old"})),
-                                                 v1::STREAM_KIND_POLICY)));
+  std::vector<v1::DecisionEntry> decisions = elsewhere.Read().Decisions(UpdateIdOf("old")).value();
+  const auto approval = bench.catalog().Read().Decisions(UpdateIdOf("old")).value();
+  decisions.insert(decisions.end(), approval.begin(), approval.end());
+  CheckedRecord policy = *PackPolicy(
+      UpdateIdOf("old"), decisions,
+      ShardInStream(ShardOfRevision(MakeRevision({.name = "old"})), v1::STREAM_KIND_POLICY));
+  *policy.record.mutable_stamp() = decisions.front().stamp();
+  lost.Accept(*CheckRecord(policy.record, policy.shard));
   ASSERT_TRUE(bench.catalog().Commit(lost).ok());
-  bench.upstream().Approve("old");
   bench.upstream().AddUpdate({.name = "u2"});
 
   bench.Restart();
   EXPECT_TRUE(bench.Has("u2"));
   EXPECT_TRUE(bench.Has("lost")) << "absence was taken for a deletion";
   bool declined = false;
-  const auto decisions = bench.catalog().Read().Decisions(UpdateIdOf("old")).value();
-  for (const v1::DecisionEntry& entry : decisions) {
+  const auto known = bench.catalog().Read().Decisions(UpdateIdOf("old")).value();
+  for (const v1::DecisionEntry& entry : known) {
     declined |= entry.key() == "decline" && !UnpackDecision(entry)->cleared();
   }
   EXPECT_EQ(bench.Ours(), bench.Theirs());
