@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kSteps = 60;
 constexpr absl::Duration kStepMax = absl::Seconds(20);
-constexpr absl::Duration kQuiet = absl::Minutes(30);
+constexpr absl::Duration kQuiet = absl::Hours(3);
 constexpr absl::Duration kStillQuiet = absl::Minutes(10);
 // What only a kept revision names can be had from nobody, until something above names it again,
 // perhaps outside of the node's selection. So a node goes on asking, each 2.5 to 5 minutes.
