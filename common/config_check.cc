@@ -389,8 +389,9 @@ absl::Status CompleteConfig(config::v1::DownstreamDaemon& config) {
     mistakes.Add("guard_percent", absl::StrCat(config.guard_percent(), " is not from 1 to 100"));
   }
   CompleteParity(*config.mutable_parity(), mistakes);
-  if (!config.mode().empty() && config.mode() != "replica") {
-    mistakes.Add("mode", "this release offers replica alone");
+  if (config.mode().empty()) config.set_mode("replica");
+  if (config.mode() != "replica" && config.mode() != "autonomous") {
+    mistakes.Add("mode", absl::StrCat("\"", config.mode(), "\" is neither replica nor autonomous"));
   }
   CompleteFallbacks(config, [&mistakes](absl::string_view field, absl::string_view what) {
     mistakes.Add(field, what);

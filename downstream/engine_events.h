@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -17,6 +18,7 @@
 #include "sluice/v1/replication_service.pb.h"
 #include "sluice/v1/sync_service.pb.h"
 #include "storage/content_store.h"
+#include "storage/record_key.h"
 
 namespace sluice {
 
@@ -99,12 +101,16 @@ struct UpstreamSwitched {
 };
 // Records were removed here by an operator.
 struct RecordsRemoved {};
+// Somebody else at this node changed records: an operator decided, or holds something back.
+struct RecordsChanged {
+  std::vector<RecordKey> keys;
+};
 
 using EngineEvent =
     std::variant<Started, TimerFired, SyncRequested, SyncCancelled, HelloAnswered, ChangesReceived,
                  ChangesEnded, LoadReceived, LoadEnded, ReconcileReceived, ReconcileEnded,
                  RecordsAnswered, FileFetched, ContentAnswered, ContentWanted, ContentLost,
-                 ReportAnswered, ReportDue, UpstreamSwitched, RecordsRemoved>;
+                 ReportAnswered, ReportDue, UpstreamSwitched, RecordsRemoved, RecordsChanged>;
 
 // ---- What is to be done.
 

@@ -1,4 +1,5 @@
-// Guard service: lets a held removal happen: ReleaseGuard of sluice.v1.UpstreamService.
+// Guard service: lets happen what the guard holds: ReleaseGuard of sluice.v1.UpstreamService. What
+// it holds is told with the upstreams (upstream_service.h).
 #pragma once
 
 #include <functional>

@@ -30,6 +30,7 @@
 #include "downstream/upstream_service.h"
 #include "google/protobuf/util/time_util.h"
 #include "storage/session_conditions.h"
+#include "upstream/decision_maker.h"
 #include "upstream/parity_methods.h"
 #include "upstream/serving_node.h"
 #include "upstream/state_verbs.h"
@@ -41,11 +42,15 @@ absl::Duration ToDuration(const google::protobuf::Duration& duration) {
   return absl::Nanoseconds(google::protobuf::util::TimeUtil::DurationToNanoseconds(duration));
 }
 
+v1::NodeMode ModeOf(const config::v1::DownstreamDaemon& config) {
+  return config.mode() == "autonomous" ? v1::NODE_MODE_AUTONOMOUS : v1::NODE_MODE_REPLICA;
+}
+
 SyncEngineOptions EngineOptions(const config::v1::DownstreamDaemon& config,
                                 const std::vector<UpstreamPlace>& places) {
   const config::v1::UpstreamLink& upstream = config.upstream();
   SyncEngineOptions options;
-  options.node = {config.node().name(), v1::NODE_MODE_REPLICA, std::string(Release())};
+  options.node = {config.node().name(), ModeOf(config), std::string(Release())};
   options.peer = places.front().target;
   options.schedule = ScheduleFrom(upstream.schedule());
   options.watch = !upstream.has_watch() || upstream.watch();
@@ -155,7 +160,7 @@ class DownstreamDaemon : public RunningDaemon {
       const config::v1::DownstreamDaemon& config, Log& log) {
     ASSIGN_OR_RETURN(std::unique_ptr<Monitoring> monitoring, Monitoring::Start(config.node()));
     ASSIGN_OR_RETURN(std::unique_ptr<StateDirectory> state,
-                     StateDirectory::Open(PathsOf(config.node()), v1::NODE_MODE_REPLICA));
+                     StateDirectory::Open(PathsOf(config.node()), ModeOf(config)));
     RETURN_IF_ERROR(SetInitialSubscription(config, state->catalog()));
     const std::vector<v1::UpstreamStatus> configured = ConfiguredUpstreams(config);
     ASSIGN_OR_RETURN(const std::vector<v1::UpstreamStatus> upstreams,
@@ -169,6 +174,7 @@ class DownstreamDaemon : public RunningDaemon {
     auto daemon = std::make_unique<DownstreamDaemon>(config, std::move(monitoring),
                                                      std::move(state), std::move(certificates),
                                                      std::move(links), std::move(places), log);
+    if (daemon->autonomous_) RETURN_IF_ERROR(daemon->decisions_.CreateBuiltInGroups());
     daemon->sync_service_.AddTo(daemon->node_.router());
     daemon->AddGuard();
     daemon->parity_methods_.AddTo(daemon->node_.router());
@@ -192,6 +198,8 @@ class DownstreamDaemon : public RunningDaemon {
         certificates_(std::move(certificates)),
         links_(std::move(links)),
         audit_(state_->catalog(), clock_),
+        decisions_(state_->catalog(), audit_),
+        autonomous_(ModeOf(config) == v1::NODE_MODE_AUTONOMOUS),
         driver_(EngineOptions(config, places), CallOptionsOf(config), state_->catalog(),
                 state_->content(), places, clock_, log,
                 {.on_ended =
@@ -200,7 +208,8 @@ class DownstreamDaemon : public RunningDaemon {
                        parity_driver_.NoteSession(session);
                      },
                  .on_report_answer =
-                     [this](const v1::ReportResponse& answer) { TakeReportAnswer(answer); }}),
+                     [this](const v1::ReportResponse& answer) { TakeReportAnswer(answer); },
+                 .on_switched = [this] { parity_driver_.CheckSoon(v1::PARITY_TRIGGER_FAILOVER); }}),
         relay_(driver_, state_->content()),
         demand_(relay_),
         sync_service_(driver_, state_->catalog()),
@@ -223,6 +232,7 @@ class DownstreamDaemon : public RunningDaemon {
         node_(*state_, audit_, demand_, clock_, log,
               {.config = config.node(),
                .upstream_target = config.upstream().target(),
+               .decisions = autonomous_ ? &decisions_ : nullptr,
                .certificates = certificates_.get(),
                .monitoring = monitoring_.get(),
                .findings = [this] { return CountsOf(parity_.LastFindings()); },
@@ -311,6 +321,14 @@ class DownstreamDaemon : public RunningDaemon {
       audit_.Add(context, action, subject, detail, change);
     };
     options.actor = ActorOf;
+    options.suppress = [this](const CallContext& context, const v1::FixRequest& request,
+                              const ParityFix::Ids& update_ids) {
+      v1::SuppressUpdatesRequest suppress;
+      *suppress.mutable_update_ids() = update_ids;
+      suppress.set_comment(request.comment());
+      suppress.set_validate_only(request.validate_only());
+      return node_.site().Suppress(context, suppress).status();
+    };
     return options;
   }
 
@@ -331,6 +349,8 @@ class DownstreamDaemon : public RunningDaemon {
   std::unique_ptr<NodeCertificates> certificates_;
   std::unique_ptr<UpstreamLinks> links_;
   Audit audit_;
+  DecisionMaker decisions_;
+  const bool autonomous_;  // Decides itself.
   SyncDriver driver_;
   RelayedContent relay_;
   RelayedDemand demand_;
@@ -356,7 +376,7 @@ int main(int argc, char** argv) {
        .init =
            [](const DownstreamDaemon& config, const std::optional<sluice::Uuid>& node_id,
               sluice::Log&) {
-             return sluice::InitState(config.node(), {sluice::v1::NODE_MODE_REPLICA, node_id});
+             return sluice::InitState(config.node(), {sluice::ModeOf(config), node_id});
            },
        .node_in =
            [](const DownstreamDaemon& config) {
@@ -366,7 +386,7 @@ int main(int argc, char** argv) {
                      sluice::Log&) { return sluice::RecoverState(config.node()); },
        .restore =
            [](const DownstreamDaemon& config, const sluice::RestoreChoice& choice) {
-             return sluice::RestoreState(config.node(), sluice::v1::NODE_MODE_REPLICA, choice);
+             return sluice::RestoreState(config.node(), sluice::ModeOf(config), choice);
            },
        .start = sluice::DownstreamDaemon::Start});
 }

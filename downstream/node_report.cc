@@ -78,6 +78,7 @@ absl::StatusOr<v1::ReportRequest> MakeReport(const CatalogReader& reader, const 
   if (last_success.has_value()) *status.mutable_last_success() = *last_success;
   status.set_approved_updates(wants.approved_updates());
   status.set_ready_updates(wants.ready_updates());
+  status.set_inactive_updates(wants.inactive_updates());
   status.set_files_wanted(wants.wanted());
   status.set_files_missing(wants.missing());
   status.set_files_failed(wants.failed());

@@ -13,6 +13,7 @@
 #include "downstream/counted_peer.h"
 #include "downstream/dangling_check.h"
 #include "downstream/finding_memory.h"
+#include "downstream/from_above.h"
 #include "downstream/item_comparison.h"
 #include "downstream/upstream_answers.h"
 #include "storage/parity_rows.h"
@@ -198,7 +199,9 @@ absl::Status ParityCheck::CompareRecords(const CatalogReader& reader, ParityPeer
   ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
   Fingerprint total_here;
   for (const ShardInfo& shard : shards) {
-    if (!Counts(shard.definition, options)) continue;
+    if (!Counts(shard.definition, options) || !ComesFromAbove(catalog_, shard.definition)) {
+      continue;
+    }
     ours.emplace(shard.id, shard.fingerprint);
     total_here.Add(shard.fingerprint);
   }
@@ -207,7 +210,9 @@ absl::Status ParityCheck::CompareRecords(const CatalogReader& reader, ParityPeer
   Fingerprint total_upstream;
   int64_t compared = 0;
   for (const v1::ShardSum& sum : sums.shards()) {
-    if (!Counts(sum.definition(), options)) continue;
+    if (!Counts(sum.definition(), options) || !ComesFromAbove(catalog_, sum.definition())) {
+      continue;
+    }
     ++compared;
     const ShardId id = ShardId::Of(sum.definition());
     ASSIGN_OR_RETURN(const Fingerprint theirs, Fingerprint::FromProto(sum.fingerprint()));

@@ -5,6 +5,7 @@
 
 #include "common/errors.h"
 #include "common/status.h"
+#include "downstream/from_above.h"
 #include "storage/payload.h"
 
 namespace sluice {
@@ -75,9 +76,10 @@ absl::Status Reconciler::CompareSums() {
   ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
   absl::flat_hash_map<ShardId, const ShardInfo*> ours;
   for (const ShardInfo& shard : shards) {
-    if (shard.definition.kept_by() != catalog_.node_id().view()) ours.emplace(shard.id, &shard);
+    if (ComesFromAbove(catalog_, shard.definition)) ours.emplace(shard.id, &shard);
   }
   for (const v1::ShardSum& sum : sums_) {
+    if (!ComesFromAbove(catalog_, sum.definition())) continue;
     const ShardId id = ShardId::Of(sum.definition());
     ASSIGN_OR_RETURN(const Fingerprint theirs, Fingerprint::FromProto(sum.fingerprint()));
     definitions_.emplace(id, sum.definition());
@@ -177,11 +179,21 @@ absl::Status Reconciler::DropShard(const ShardInfo& shard) {
 
 void Reconciler::NoteAbsent(const ShardMember& member, const ShardId& shard,
                             CatalogChange& change) {
-  if (same_history_ || to_judge_.size() < kJudgedMax) {
+  if (member.key.kind == v1::RECORD_KIND_SITE) {
+    // What a node held back that is no longer above is over.
+    if (!same_history_) return change.Leave(member.key, shard);
+    leftovers_.emplace_back(member.key, shard);
+  } else if (same_history_ || to_judge_.size() < kJudgedMax) {
     to_judge_.push_back({member, shard});
   } else {
     change.Keep(member.key);
   }
+}
+
+void Reconciler::StepAside(const ShardMember& member, const ShardId& shard, CatalogChange& change) {
+  // What a node held back before it was taken back in time is over.
+  if (member.key.kind == v1::RECORD_KIND_SITE) return change.Leave(member.key, shard);
+  change.Keep(member.key);
 }
 
 // What moved to another shard meanwhile is no leftover.
@@ -227,6 +239,9 @@ absl::StatusOr<Reconciler::Step> Reconciler::OnKeys(const v1::ShardKeys& keys) {
 }
 
 absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Theirs>& theirs) {
+  if (!definitions_.contains(shard)) {
+    return absl::InvalidArgumentError("the upstream lists a shard that is not compared");
+  }
   ASSIGN_OR_RETURN(const std::vector<ShardMember> ours, AllMembers(catalog_.Read(), shard));
   // A revision is the same when update and digest are, whatever its number.
   const auto name_of = [](const RecordKey& key, const Digest& digest) {
@@ -248,7 +263,7 @@ absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Th
       // Ours would stand in the way of what the upstream's history holds now. A policy is replaced
       // whole when it comes; until then, and if it never comes, what was decided stays in force.
       const bool in_the_way = entry.key.kind != v1::RECORD_KIND_POLICY && mine.stamp > entry.stamp;
-      if (mine.digest != entry.digest && in_the_way) change.Keep(mine.key);
+      if (mine.digest != entry.digest && in_the_way) StepAside(mine, shard, change);
     }
     ASSIGN_OR_RETURN(const bool adopted, AdoptLocal(entry, shard, change));
     if (!adopted) {

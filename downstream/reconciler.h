@@ -10,7 +10,7 @@
 // what it knows of what it lacks (upstream/absence.h). What it deleted since leaves this node; so
 // does what left its shards, when both look at the same history. That goes last and all at once, so
 // that the guard sees the whole removal before any of it. All else is kept, as missing upstream
-// (docs/decisions/0013).
+// (docs/decisions/0013); but not what a node held back that is no longer above.
 #pragma once
 
 #include <deque>
@@ -94,6 +94,8 @@ class Reconciler {
   absl::StatusOr<std::optional<RecordKey>> FindLocal(const Theirs& theirs) const;
   absl::Status DropTombstone(const RecordKey& key, CatalogChange& change) const;
   void NoteAbsent(const ShardMember& member, const ShardId& shard, CatalogChange& change);
+  // Makes room for what the upstream has under the key of a record that is newer here.
+  void StepAside(const ShardMember& member, const ShardId& shard, CatalogChange& change);
   // What becomes of an absent record, by what the upstream says of it.
   absl::Status Judge(const Absent& absent, v1::GetRecordsItem& item, absl::Time now,
                      CatalogChange& change);

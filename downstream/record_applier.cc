@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/status.h"
+#include "downstream/from_above.h"
 #include "google/protobuf/util/time_util.h"
 #include "storage/payload.h"
 
@@ -51,6 +52,11 @@ void RecordApplier::Add(v1::Record record, absl::Time now, CatalogChange& change
       definition == shards_.end()
           ? MakeError(v1::REASON_ITEM_CORRUPT, "came without its shard's definition")
           : CheckRecord(std::move(record), definition->second);
+  if (checked.ok()) {
+    const absl::StatusOr<bool> takes = TakesFromAbove(catalog_, *checked);
+    if (takes.ok() && !*takes) return;
+    if (!takes.ok()) checked = takes.status();
+  }
   if (!checked.ok()) {
     sessions_.AddItem(item, checked.status());
     change.PutRow(Family::kMissing, item,
@@ -67,6 +73,7 @@ void RecordApplier::Add(const v1::Left& left, CatalogChange& change) const {
   const absl::StatusOr<RecordKey> key = RecordKey::FromProto(left.key());
   const absl::StatusOr<ShardId> shard = ShardId::FromBytes(left.shard_id());
   if (!key.ok() || !shard.ok()) return;
+  const bool may_leave = MayLeave(catalog_, *shard);
   const CatalogReader reader = catalog_.Read();
   // The upstream lets go of it: then it is not missing there.
   const auto leave_kept = [&](const RecordColumns& kept) {
@@ -75,7 +82,7 @@ void RecordApplier::Add(const v1::Left& left, CatalogChange& change) const {
   };
   const Uuid& self = catalog_.node_id();
   if (key->kind != v1::RECORD_KIND_REVISION) {
-    change.Leave(*key, *shard);
+    if (may_leave) change.Leave(*key, *shard);
     const absl::StatusOr<RecordColumns> kept = reader.GetColumns({key->kind, key->id, 0, self});
     if (kept.ok() && !key->kept()) leave_kept(*kept);
     return;
@@ -85,7 +92,7 @@ void RecordApplier::Add(const v1::Left& left, CatalogChange& change) const {
   if (!revisions.ok()) return;
   for (const RecordColumns& revision : *revisions) {
     if (revision.key.kept_by == key->kept_by && revision.header.digest() == left.digest()) {
-      change.Leave(revision.key, *shard);
+      if (may_leave) change.Leave(revision.key, *shard);
     } else if (revision.key.kept_by == self && !key->kept()) {
       leave_kept(revision);
     }

@@ -45,6 +45,10 @@ class RecordApplier {
   // deleted since, go.
   absl::Status ForgetMissing();
 
+  // Records that somebody else at this node changed.
+  void NoteChanged(const std::vector<RecordKey>& keys) {
+    changed_.insert(changed_.end(), keys.begin(), keys.end());
+  }
   // The keys of all records that changed since it was last asked.
   std::vector<RecordKey> TakeChanged() { return std::exchange(changed_, {}); }
 

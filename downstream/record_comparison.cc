@@ -43,7 +43,8 @@ bool NumbersClash(const Difference& difference) {
 v1::FindingClass ClassOf(const RecordKey& key, const Difference& difference) {
   if (key.kind == v1::RECORD_KIND_TARGET_GROUP) return v1::FINDING_CLASS_GROUP_MISMATCH;
   if (difference.upstream.empty()) return v1::FINDING_CLASS_MISSING_UPSTREAM;
-  const bool decision = key.kind == v1::RECORD_KIND_POLICY || key.kind == v1::RECORD_KIND_EXPIRY;
+  const bool decision = key.kind == v1::RECORD_KIND_POLICY || key.kind == v1::RECORD_KIND_EXPIRY ||
+                        key.kind == v1::RECORD_KIND_SITE;
   if (decision) return v1::FINDING_CLASS_DECISION_DIFFERS;
   if (difference.here.empty()) return v1::FINDING_CLASS_MISSING_DOWNSTREAM;
   const bool clash = key.kind == v1::RECORD_KIND_REVISION && NumbersClash(difference);

@@ -93,6 +93,8 @@ absl::StatusOr<int64_t> CountRemovals(const CatalogReader& reader, const v1::Cha
     const absl::StatusOr<RecordKey> key =
         RecordKey::FromProto(left ? change.left().key() : change.record().key());
     if (!key.ok()) continue;
+    // A copy that a node kept goes when its record is in the history again; that loses nothing.
+    if (left && key->kept()) continue;
     const std::string& digest = left ? change.left().digest() : change.record().digest();
     std::string name = NameOf(*key, digest);
     if (!left && change.record().state() == v1::RECORD_STATE_PRESENT) {

@@ -75,10 +75,16 @@ SyncDriver::SyncDriver(SyncEngineOptions engine, UpstreamCallOptions calls, Cata
 SyncDriver::~SyncDriver() { Stop(); }
 
 void SyncDriver::Start() {
+  // What the engine commits it knows; what others do, it is told.
+  catalog_watch_ = catalog_.Watch([this](const CommitOutcome& outcome) {
+    if (outcome.changed.empty() || std::this_thread::get_id() == engine_thread_) return;
+    Post(RecordsChanged{outcome.changed});
+  });
   thread_ = std::thread([this] { Run(); });
 }
 
 void SyncDriver::Stop() {
+  if (catalog_watch_ != 0) catalog_.Unwatch(std::exchange(catalog_watch_, 0));
   {
     MutexLock lock(mutex_);
     stopping_ = true;
@@ -131,6 +137,7 @@ std::optional<SyncDriver::Event> SyncDriver::Next() {
 }
 
 void SyncDriver::Run() {
+  engine_thread_ = std::this_thread::get_id();
   Handle(Started{});
   while (std::optional<Event> event = Next()) {
     std::optional<EngineEvent> told = Translate(*std::move(event));
@@ -167,6 +174,7 @@ void SyncDriver::Handle(EngineEvent event) {
   }
   if (const auto* const switched = std::get_if<UpstreamSwitched>(&event)) {
     log_.Warn("upstream_switched", {{"upstream", switched->peer}, {"why", switched->why}});
+    if (hooks_.on_switched) hooks_.on_switched();
   }
   const std::vector<EngineAction> actions = engine_.Handle(std::move(event), clock_.Now());
   for (const EngineAction& action : actions) Do(action);

@@ -4,6 +4,7 @@
 // what the engine says.
 #pragma once
 
+#include <atomic>
 #include <deque>
 #include <functional>
 #include <map>
@@ -46,6 +47,8 @@ class SyncDriver {
     std::function<void(const v1::Session&)> on_ended = {};
     // The upstream answered a report.
     std::function<void(const v1::ReportResponse&)> on_report_answer = {};
+    // Another upstream is followed from now on.
+    std::function<void()> on_switched = {};
   };
 
   // `upstreams`: in order of preference, at least one; the engine's `peer` is the first's target.
@@ -103,6 +106,8 @@ class SyncDriver {
   SyncEngine engine_;  // Touched by the thread alone, after `Start`.
   std::unique_ptr<UpstreamFollower> follower_;
   std::thread thread_;
+  std::atomic<std::thread::id> engine_thread_;
+  int64_t catalog_watch_ = 0;
 
   mutable Mutex mutex_;
   CondVar posted_;

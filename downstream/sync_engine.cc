@@ -201,6 +201,7 @@ void SyncEngine::PumpContent() {
     if (!Check(wants_.Recompute(*selection_, touched, now_))) return;
     report_due_ = true;
   }
+  if (!wants_.TakeLapsed(now_).empty()) report_due_ = true;
   for (const ContentInfo& file : wants_.TakeFetches(now_)) Do(FetchFile{file});
   if (request_call_ != 0) return;
   const std::vector<Digest> requests = wants_.TakeRequests(now_);
@@ -286,6 +287,8 @@ void SyncEngine::RememberContent(const v1::ContentAnswer& answer) {
 // ---- Reports.
 
 void SyncEngine::On(const ReportDue&) { report_due_ = true; }
+
+void SyncEngine::On(const RecordsChanged& event) { applier_.NoteChanged(event.keys); }
 
 void SyncEngine::On(const ReportAnswered& event) {
   if (event.call != report_call_) return;

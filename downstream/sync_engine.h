@@ -99,6 +99,7 @@ class SyncEngine {
   void On(const ReportDue& event);
   void On(const UpstreamSwitched& event);
   void On(const RecordsRemoved& event);
+  void On(const RecordsChanged& event);
 
   // Sessions.
   void Begin(v1::SyncTrigger trigger);

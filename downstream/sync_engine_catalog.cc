@@ -36,7 +36,7 @@ absl::StatusOr<bool> KeepsUpdates(const CatalogReader& reader, const Uuid& node_
 absl::Status SyncEngine::Expand() {
   const CatalogReader reader = catalog_.Read();
   ASSIGN_OR_RETURN(subscription_, ReadSubscription(reader));
-  ASSIGN_OR_RETURN(Selection selection, Selection::Expand(reader, subscription_));
+  ASSIGN_OR_RETURN(Selection selection, Selection::Expand(reader, subscription_, catalog_.mode()));
   const bool changed = selection_.has_value() && selection_->hash() != selection.hash();
   selection_ = std::move(selection);
   if (changed) return wants_.RecomputeAll(*selection_, now_);
@@ -58,7 +58,7 @@ absl::StatusOr<v1::HelloRequest> SyncEngine::MakeHello() const {
   }
   ASSIGN_OR_RETURN(*request.mutable_subscription(), ReadSubscription(reader));
   // All that is here came from above, but for what this node keeps itself.
-  ASSIGN_OR_RETURN(const Selection everything, Selection::Expand(reader, {}));
+  ASSIGN_OR_RETURN(const Selection everything, Selection::Expand(reader, {}, catalog_.mode()));
   ASSIGN_OR_RETURN(const Fingerprint fingerprint, sums_.Of(reader, everything, catalog_.node_id()));
   *request.mutable_fingerprint() = fingerprint.ToProto();
   ASSIGN_OR_RETURN(const int levels, LevelsBelow(reader));
@@ -150,6 +150,7 @@ void SyncEngine::BeginReconcile(bool same_history, bool mistrusted) {
   v1::ReconcileRequest open;
   open.mutable_open()->set_node_id(catalog_.node_id().bytes());
   *open.mutable_open()->mutable_subscription() = subscription_;
+  open.mutable_open()->set_mode(options_.node.mode);
   Do(OpenReconcile{reconcile_call_, std::move(open)});
 }
 
@@ -196,6 +197,7 @@ void SyncEngine::TakeReconcileStep(absl::StatusOr<Reconciler::Step> step) {
       return Do(SendReconcile{reconcile_call_, std::move(step->request)});
     case Reconciler::Step::Kind::kGetRecords:
       records_call_ = NextCall();
+      step->records.set_mode(options_.node.mode);
       return Do(CallGetRecords{records_call_, std::move(step->records)});
     case Reconciler::Step::Kind::kDone:
       return FinishReconcile();
@@ -243,6 +245,7 @@ void SyncEngine::BeginTail() {
   *request.mutable_subscription() = subscription_;
   request.set_watch(options_.watch);
   request.set_marks_only(marks_only_);
+  request.set_mode(options_.node.mode);
   Do(OpenChanges{changes_call_, std::move(request)});
 }
 
@@ -328,7 +331,7 @@ void SyncEngine::OnMark(const v1::Mark& mark) {
     return;
   }
   const CatalogReader reader = catalog_.Read();
-  const absl::StatusOr<Selection> everything = Selection::Expand(reader, {});
+  const absl::StatusOr<Selection> everything = Selection::Expand(reader, {}, catalog_.mode());
   if (!Check(everything.status())) return;
   const absl::StatusOr<Fingerprint> ours = sums_.Of(reader, *everything, catalog_.node_id());
   const absl::StatusOr<Fingerprint> theirs = Fingerprint::FromProto(mark.fingerprint());

@@ -1,4 +1,5 @@
 // The sync engine's removals: those that are large are looked at as a whole before any of them.
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -27,8 +28,10 @@ absl::StatusOr<bool> SyncEngine::LooksFirst(const v1::ChangeBatch& batch, Catalo
 bool SyncEngine::RemoveLeftovers() {
   absl::StatusOr<std::vector<RecordKey>> leftovers = reconciler_->Leftovers();
   if (!Check(leftovers.status())) return false;
-  const absl::StatusOr<bool> admitted =
-      guard_.Admits(static_cast<int64_t>(leftovers->size()), now_);
+  // A copy that a node kept goes when its record is in the history again; that loses nothing.
+  const auto removals = std::count_if(leftovers->begin(), leftovers->end(),
+                                      [](const RecordKey& key) { return !key.kept(); });
+  const absl::StatusOr<bool> admitted = guard_.Admits(removals, now_);
   if (!Check(admitted.status())) return false;
   guard_.Looked();
   if (*admitted) return Check(reconciler_->RemoveLeftovers(guard_, now_));

@@ -108,8 +108,8 @@ absl::Status BulkLoad::AddShards(const v1::LoadPack& pack) {
     return Corrupt("a load of more than 20,000 shards");
   }
   for (const v1::ShardDefinition& definition : pack.shards()) {
-    if (definition.kept_by() == catalog_.node_id().view()) {
-      return Corrupt("a load of what this node itself keeps");
+    if (IsOwnOf(definition, catalog_.node_id())) {
+      return Corrupt("a load of what this node itself keeps or holds back");
     }
     shards_.push_back(std::make_unique<ShardInfo>());
     shards_.back()->id = ShardId::Of(definition);

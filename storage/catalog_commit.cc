@@ -18,16 +18,20 @@ absl::Status CatalogCommit::Apply(const CatalogChange::Op& op) {
       return commit->Originate(originate);
     }
     absl::Status operator()(const CatalogChange::AcceptOp& accept) const {
-      return commit->Accept(accept.record, accept.keep_decisions);
+      RETURN_IF_ERROR(commit->Accept(accept.record, accept.keep_decisions));
+      ASSIGN_OR_RETURN(const RecordKey key, RecordKey::FromProto(accept.record.record.key()));
+      return commit->MoveOwnPolicy(key);
     }
     absl::Status operator()(const CatalogChange::DeleteOp& deletion) const {
       return commit->Delete(deletion.key);
     }
     absl::Status operator()(const CatalogChange::LeaveOp& leave) const {
-      return commit->Leave(leave.key, leave.shard);
+      RETURN_IF_ERROR(commit->Leave(leave.key, leave.shard));
+      return commit->MoveOwnPolicy(leave.key);
     }
     absl::Status operator()(const CatalogChange::KeepOp& keep) const {
-      return commit->Keep(keep.key);
+      RETURN_IF_ERROR(commit->Keep(keep.key));
+      return commit->MoveOwnPolicy(keep.key);
     }
   };
   return std::visit(Visitor{this}, op);
@@ -180,14 +184,17 @@ absl::Status CatalogCommit::MergeIn(const RecordKey& key, CheckedRecord record) 
 absl::Status CatalogCommit::TakeOver(const RecordKey& key, CheckedRecord record) {
   ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(key));
   const bool same = stored.has_value() && stored->record.digest() == record.record.digest() &&
-                    stored->record.state() == record.record.state() &&
-                    stored->record.shard_id() == record.record.shard_id();
+                    stored->record.state() == record.record.state();
+  const bool elsewhere =
+      stored.has_value() && stored->record.shard_id() != record.record.shard_id();
   const bool both_present = stored.has_value() &&
                             stored->record.state() == v1::RECORD_STATE_PRESENT &&
                             record.record.state() == v1::RECORD_STATE_PRESENT;
   const bool kept_above = key.kept() && key.kept_by != self();
   const bool policy = !key.kept() && key.kind == v1::RECORD_KIND_POLICY;
-  const bool replaces = !same && (kept_above || (policy && both_present));
+  // A restored upstream has the same facts with older stamps, and where they were then.
+  const bool moves = same && elsewhere && both_present && (!key.kept() || kept_above);
+  const bool replaces = moves || (!same && (kept_above || (policy && both_present)));
   return StoreMerged(key, replaces ? Merged{MergeResult::kReplaced, std::move(record)}
                                    : Merge(stored, std::move(record)));
 }
@@ -211,17 +218,36 @@ absl::Status CatalogCommit::StoreMerged(const RecordKey& key, Merged merged) {
 
 absl::Status CatalogCommit::MoveFollowers(const Uuid& update_id, const v1::ShardDefinition& shard) {
   for (const v1::RecordKind kind : {v1::RECORD_KIND_POLICY, v1::RECORD_KIND_EXPIRY}) {
-    const RecordKey key = {kind, update_id, 0, {}};
-    ASSIGN_OR_RETURN(std::optional<CheckedRecord> follower, Load(key));
-    if (!follower.has_value()) continue;
-    v1::ShardDefinition target = ShardInStream(shard, StreamOf(kind));
-    const std::string target_id = ShardId::Of(target).bytes();
-    if (follower->record.shard_id() == target_id) continue;
-    follower->record.set_shard_id(target_id);
-    follower->shard = std::move(target);
-    RETURN_IF_ERROR(Store(key, *std::move(follower)));
+    RETURN_IF_ERROR(MoveFollower({kind, update_id, 0, {}}, shard));
   }
   return absl::OkStatus();
+}
+
+absl::Status CatalogCommit::MoveFollower(const RecordKey& key, const v1::ShardDefinition& shard) {
+  ASSIGN_OR_RETURN(std::optional<CheckedRecord> follower, Load(key));
+  if (!follower.has_value()) return absl::OkStatus();
+  v1::ShardDefinition target = ShardInStream(shard, StreamOf(key.kind));
+  const std::string target_id = ShardId::Of(target).bytes();
+  if (follower->record.shard_id() == target_id) return absl::OkStatus();
+  follower->record.set_shard_id(target_id);
+  follower->shard = std::move(target);
+  return Store(key, *std::move(follower));
+}
+
+absl::Status CatalogCommit::MoveOwnPolicy(const RecordKey& revision) {
+  if (state_.mode() != v1::NODE_MODE_AUTONOMOUS || revision.kind != v1::RECORD_KIND_REVISION) {
+    return absl::OkStatus();
+  }
+  const RecordKey policy = {v1::RECORD_KIND_POLICY, revision.id, 0, {}};
+  // Nobody decided about most updates.
+  const absl::StatusOr<std::string> stored = view_->Get(Family::kRecords, policy.Encode());
+  if (absl::IsNotFound(stored.status())) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::vector<RecordColumns> revisions, reader_.Revisions(revision.id));
+  if (revisions.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(std::optional<CheckedRecord> current, Load(revisions.back().key));
+  // A kept revision is in a shard of its keeper; what is decided about it is not kept.
+  current->shard.clear_kept_by();
+  return MoveFollower(policy, current->shard);
 }
 
 }  // namespace sluice

@@ -69,6 +69,10 @@ class CatalogCommit {
   absl::Status AdoptPolicy(const RecordKey& kept);
   // The policy and expiry of an update follow its current revision into another shard.
   absl::Status MoveFollowers(const Uuid& update_id, const v1::ShardDefinition& shard);
+  absl::Status MoveFollower(const RecordKey& key, const v1::ShardDefinition& shard);
+  // At an autonomous node revisions come from above and policies are its own, so nobody else moves
+  // them. The policy of an update that has left stays where it was, inactive.
+  absl::Status MoveOwnPolicy(const RecordKey& revision);
 
   // The stored record, tombstones included; none if there is none.
   absl::StatusOr<std::optional<CheckedRecord>> Load(const RecordKey& key) const;

@@ -1,6 +1,7 @@
 #include "storage/content_wants.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -40,7 +41,8 @@ ContentWants::ContentWants(Catalog& catalog, std::function<bool(const ContentInf
 
 absl::Status ContentWants::RecomputeAll(const Selection& selection, absl::Time now) {
   const CatalogReader reader = catalog_.Read();
-  std::set<Uuid> updates;
+  ASSIGN_OR_RETURN(notices_, SiteNotices::Read(reader));
+  std::set<Uuid> updates = inactive_;
   for (const auto& [update, files] : by_update_) updates.insert(update);
   std::string after;
   while (true) {
@@ -57,8 +59,11 @@ absl::Status ContentWants::RecomputeAll(const Selection& selection, absl::Time n
 
 absl::Status ContentWants::Recompute(const Selection& selection,
                                      const std::vector<RecordKey>& changed, absl::Time now) {
+  const CatalogReader reader = catalog_.Read();
   std::set<Uuid> updates;
+  bool notices_changed = false;
   for (const RecordKey& key : changed) {
+    notices_changed |= key.kind == v1::RECORD_KIND_SITE;
     if (key.kind == v1::RECORD_KIND_POLICY || by_update_.contains(key.id)) updates.insert(key.id);
     if (key.kind == v1::RECORD_KIND_POLICY) touched_.updates.insert(key.id);
     if (key.kind != v1::RECORD_KIND_REVISION) continue;
@@ -66,7 +71,11 @@ absl::Status ContentWants::Recompute(const Selection& selection,
     const auto users = needed_by_.find(key.id);
     if (users != needed_by_.end()) updates.insert(users->second.begin(), users->second.end());
   }
-  const CatalogReader reader = catalog_.Read();
+  if (notices_changed) {
+    ASSIGN_OR_RETURN(SiteNotices notices, SiteNotices::Read(reader));
+    for (const Uuid& update : notices_.Differing(notices)) updates.insert(update);
+    notices_ = std::move(notices);
+  }
   for (const Uuid& update : updates) RETURN_IF_ERROR(Look(reader, selection, update, now));
   for (const RecordKey& key : changed) {
     const bool revision = key.kind == v1::RECORD_KIND_REVISION;
@@ -77,6 +86,8 @@ absl::Status ContentWants::Recompute(const Selection& selection,
 
 absl::Status ContentWants::Look(const CatalogReader& reader, const Selection& selection,
                                 const Uuid& update, absl::Time now) {
+  inactive_.erase(update);
+  held_.erase(update);
   if (!by_update_.contains(update)) {
     // Nobody decided about most updates, and what a synchronisation brings is mostly those.
     ASSIGN_OR_RETURN(const std::vector<v1::DecisionEntry> decisions, reader.Decisions(update));
@@ -84,7 +95,9 @@ absl::Status ContentWants::Look(const CatalogReader& reader, const Selection& se
   }
   touched_.updates.insert(update);
   ASSIGN_OR_RETURN(const UpdateStanding standing, StandingOf(reader, update));
-  ASSIGN_OR_RETURN(WantedFiles wanted, FilesWantedFor(reader, update, selection));
+  ASSIGN_OR_RETURN(WantedFiles wanted, FilesWantedFor(reader, update, selection, notices_));
+  const bool offered = standing.approved() && !notices_.Suppressed(update);
+  if (standing.inactive()) inactive_.insert(update);
   std::set<Digest> before;
   if (auto node = by_update_.extract(update); !node.empty()) before = std::move(node.mapped());
   std::set<Digest> files;
@@ -102,7 +115,11 @@ absl::Status ContentWants::Look(const CatalogReader& reader, const Selection& se
     uses_.erase(digest);
     Unneed(digest);
   }
-  if (standing.approved()) by_update_.emplace(update, std::move(files));
+  if (offered) {
+    by_update_.emplace(update, std::move(files));
+    const std::optional<v1::SiteNotice> held = notices_.HeldBack(update, now);
+    if (held.has_value()) held_.emplace(update, HeldUntil(*held));
+  }
   RememberNeeds(update, std::move(wanted.needed));
   return absl::OkStatus();
 }
@@ -270,6 +287,16 @@ void ContentWants::PutOff(Missing& missing, absl::Time now, absl::BitGenRef rand
   missing.due = now + Backoff(missing.attempts + 1, kRetryBase, kRetryMax, random);
 }
 
+std::vector<Uuid> ContentWants::TakeLapsed(absl::Time now) {
+  std::vector<Uuid> lapsed;
+  for (const auto& [update, until] : held_) {
+    if (until <= now) lapsed.push_back(update);
+  }
+  for (const Uuid& update : lapsed) held_.erase(update);
+  touched_.updates.insert(lapsed.begin(), lapsed.end());
+  return lapsed;
+}
+
 bool ContentWants::settled() const {
   return std::none_of(files_.begin(), files_.end(), [](const auto& file) {
     return file.second.state == v1::CONTENT_STATE_QUEUED ||
@@ -279,6 +306,7 @@ bool ContentWants::settled() const {
 
 absl::Time ContentWants::next_due() const {
   absl::Time due = absl::InfiniteFuture();
+  for (const auto& [update, until] : held_) due = std::min(due, until);
   for (const auto& [digest, missing] : files_) {
     if (missing.state == v1::CONTENT_STATE_FETCHING) continue;
     // What waits for a free transfer or for an open request's answer is not due by the clock.
@@ -308,7 +336,8 @@ void ContentWants::AddNeeded(std::set<Uuid>& updates) const {
 
 int64_t ContentWants::ready_updates() const {
   return std::count_if(by_update_.begin(), by_update_.end(), [this](const auto& update) {
-    return std::none_of(update.second.begin(), update.second.end(),
+    return !held_.contains(update.first) &&
+           std::none_of(update.second.begin(), update.second.end(),
                         [this](const Digest& digest) { return files_.contains(digest); });
   });
 }

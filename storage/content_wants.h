@@ -2,7 +2,8 @@
 //
 // A file is wanted by the decisions in force here, for the languages of the subscription, or by a
 // node below. It is fetched from the upstream; where that does not have it yet, it is requested
-// there, and fetched when it is ready.
+// there, and fetched when it is ready. What some node suppresses is not wanted; what is held for a
+// time is fetched ahead, and not ready before.
 #pragma once
 
 #include <deque>
@@ -21,6 +22,7 @@
 #include "storage/catalog.h"
 #include "storage/content_store.h"
 #include "storage/selection.h"
+#include "storage/site_notices.h"
 
 namespace sluice {
 
@@ -70,6 +72,9 @@ class ContentWants {
   // The request is over: what it asked for and got no answer about waits for `retry_at`.
   void RequestFailed(absl::Time retry_at);
 
+  // The updates that were held and are so no longer, each once.
+  std::vector<Uuid> TakeLapsed(absl::Time now);
+
   // Nothing is queued or being fetched; files may still wait for the upstream or for another try.
   bool settled() const;
   // When something is due again by the clock.
@@ -82,6 +87,7 @@ class ContentWants {
   int64_t failed() const;
   int64_t approved_updates() const { return static_cast<int64_t>(by_update_.size()); }
   int64_t ready_updates() const;
+  int64_t inactive_updates() const { return static_cast<int64_t>(inactive_.size()); }
 
   // Adds the approved updates and all that they need.
   void AddNeeded(std::set<Uuid>& updates) const;
@@ -107,7 +113,10 @@ class ContentWants {
   Catalog& catalog_;
   const std::function<bool(const ContentInfo&)> is_present_;
   const int parallel_;
+  SiteNotices notices_;
   std::map<Uuid, std::set<Digest>> by_update_;  // Approved updates and their files.
+  std::map<Uuid, absl::Time> held_;             // Those of them that are not offered until then.
+  std::set<Uuid> inactive_;                     // Decided about here, and no longer here.
   // What approved updates need besides themselves, and the same the other way round. A revision
   // of what is needed changes the files that are wanted.
   std::map<Uuid, std::vector<Uuid>> needs_;

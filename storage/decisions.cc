@@ -45,6 +45,12 @@ v1::UpdateState Judge(const std::vector<StandingDecision>& decisions) {
   return pending ? v1::UPDATE_STATE_PENDING : v1::UPDATE_STATE_NOT_APPROVED;
 }
 
+// Whether decisions are made at this node.
+absl::StatusOr<bool> DecidesItself(const CatalogReader& reader) {
+  ASSIGN_OR_RETURN(const stored::v1::StoreState state, reader.State());
+  return state.mode() == v1::NODE_MODE_ROOT || state.mode() == v1::NODE_MODE_AUTONOMOUS;
+}
+
 absl::StatusOr<std::optional<RecordColumns>> FindExpiry(const CatalogReader& reader,
                                                         const Uuid& update_id) {
   absl::StatusOr<RecordColumns> expiry =
@@ -103,11 +109,22 @@ absl::StatusOr<UpdateStanding> StandingOf(const CatalogReader& reader, const Uui
   ASSIGN_OR_RETURN(standing.expiry, FindExpiry(reader, update_id));
   if (!revisions.empty()) standing.current = std::move(revisions.back());
   standing.state = Judge(standing.decisions);
+  if (!standing.current.has_value() && !standing.decisions.empty()) {
+    ASSIGN_OR_RETURN(const bool origin, DecidesItself(reader));
+    if (origin) standing.state = v1::UPDATE_STATE_INACTIVE;
+  }
   return standing;
 }
 
 absl::StatusOr<WantedFiles> FilesWantedFor(const CatalogReader& reader, const Uuid& update_id,
                                            const Selection& selection) {
+  ASSIGN_OR_RETURN(const SiteNotices notices, SiteNotices::Read(reader));
+  return FilesWantedFor(reader, update_id, selection, notices);
+}
+
+absl::StatusOr<WantedFiles> FilesWantedFor(const CatalogReader& reader, const Uuid& update_id,
+                                           const Selection& selection, const SiteNotices& notices) {
+  if (notices.Suppressed(update_id)) return WantedFiles();
   ASSIGN_OR_RETURN(const UpdateStanding standing, StandingOf(reader, update_id));
   if (!standing.approved()) return WantedFiles();
   std::vector<RecordColumns> approved;

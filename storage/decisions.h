@@ -3,7 +3,8 @@
 //
 // An approval follows the update's current revision unless it names one by digest. A decline beats
 // every approval. A decision about something that is not here yet is pending: visible, without
-// effect.
+// effect. At the origin of decisions it is not here any more, and the decision inactive. What nodes
+// hold back (site_notices.h) is no decision and comes on top.
 #pragma once
 
 #include <optional>
@@ -17,6 +18,7 @@
 #include "sluice/v1/catalog_service.pb.h"
 #include "storage/catalog.h"
 #include "storage/selection.h"
+#include "storage/site_notices.h"
 
 namespace sluice {
 
@@ -36,6 +38,7 @@ struct UpdateStanding {
 
   bool declined() const { return state == v1::UPDATE_STATE_DECLINED; }
   bool approved() const { return state == v1::UPDATE_STATE_APPROVED; }
+  bool inactive() const { return state == v1::UPDATE_STATE_INACTIVE; }
 };
 
 // Errors: DATA_LOSS damaged rows.
@@ -49,8 +52,11 @@ struct WantedFiles {
   std::vector<Uuid> absent;  // Those of them that are not here.
 };
 
-// Empty when the update is not approved for installation. Files are those of the languages that
-// `selection` takes.
+// Empty when the update is not approved for installation, or is suppressed. Files are those of the
+// languages that `selection` takes. `notices`: all that are here; those who ask once need not bring
+// them.
+absl::StatusOr<WantedFiles> FilesWantedFor(const CatalogReader& reader, const Uuid& update_id,
+                                           const Selection& selection, const SiteNotices& notices);
 absl::StatusOr<WantedFiles> FilesWantedFor(const CatalogReader& reader, const Uuid& update_id,
                                            const Selection& selection);
 

@@ -73,7 +73,7 @@ absl::StatusOr<v1::UpdateAcknowledgement> Acknowledge(
     if (reached) *(after.*field)() = had ? since : ToTimestamp(now);
   };
   if (!after.policy_digest().empty()) {
-    ASSIGN_OR_RETURN(const PlaceFacts facts, OwnPlace(reader, update_id, selection, present));
+    ASSIGN_OR_RETURN(const PlaceFacts facts, OwnPlace(reader, update_id, selection, present, now));
     const PlaceExplanation explanation = ExplainPlace(facts);
     using Ack = v1::UpdateAcknowledgement;
     keep_or_set(facts.metadata == Known::kYes, before.has_metadata_at() && !anew,

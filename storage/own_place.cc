@@ -12,6 +12,7 @@
 #include "storage/decisions.h"
 #include "storage/payload.h"
 #include "storage/root_cursor.h"
+#include "storage/site_notices.h"
 
 namespace sluice {
 namespace {
@@ -107,14 +108,16 @@ absl::StatusOr<v1::ItemStatus> ContentFailureOf(const CatalogReader& reader, con
 
 absl::StatusOr<PlaceFacts> OwnPlace(const CatalogReader& reader, const Uuid& update_id,
                                     const Selection& selection,
-                                    const std::function<bool(const ContentInfo&)>& present) {
+                                    const std::function<bool(const ContentInfo&)>& present,
+                                    absl::Time now) {
   PlaceFacts facts;
   ASSIGN_OR_RETURN(facts.root, IsRoot(reader));
   ASSIGN_OR_RETURN(const v1::HelloResponse above, ReadUpstreamHello(reader));
   facts.upstream_name = above.node_name();
   ASSIGN_OR_RETURN(const UpdateStanding standing, StandingOf(reader, update_id));
   TakeDecisions(standing, facts);
-  facts.held_back = Known::kNo;
+  ASSIGN_OR_RETURN(facts.notice, HeldBack(reader, update_id, now));
+  facts.held_back = KnownIf(facts.notice.has_value());
   facts.metadata = KnownIf(standing.current.has_value());
   if (!standing.current.has_value()) {
     ASSIGN_OR_RETURN(facts.metadata_failure, MetadataFailureOf(reader, update_id));

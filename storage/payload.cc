@@ -176,6 +176,26 @@ absl::Status CheckRevision(const RecordKey& key, const v1::ShardDefinition& shar
   return absl::OkStatus();
 }
 
+// What a node says is under its own name alone.
+absl::Status CheckSiteNotice(const RecordKey& key, const v1::ShardDefinition& shard,
+                             absl::string_view bytes, stored::v1::RecordHeader& header) {
+  v1::SiteNotice notice;
+  if (!notice.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+    return Corrupt(key, "the payload does not parse");
+  }
+  const absl::Status filled = FillColumns(notice, header);
+  if (!filled.ok()) return Corrupt(key, filled.message());
+  ASSIGN_OR_RETURN(const Uuid node, Uuid::FromBytes(notice.node_id()));
+  ASSIGN_OR_RETURN(const Uuid update, Uuid::FromBytes(notice.update_id()));
+  if (SiteNoticeId(node, update) != key.id) {
+    return Corrupt(key, "the payload is about another node or update than the key");
+  }
+  if (ShardId::Of(SiteShard(node)) != ShardId::Of(shard)) {
+    return Corrupt(key, "is in another shard than its payload says");
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckPolicy(const RecordKey& key, CheckedRecord& checked) {
   const v1::Record& record = checked.record;
   RETURN_IF_ERROR(CheckDecisions(key.id, record.decisions()));
@@ -235,6 +255,13 @@ absl::StatusOr<CheckedRecord> PackExpiry(const v1::Expiry& expiry,
                                          const v1::ShardDefinition& shard) {
   ASSIGN_OR_RETURN(const Uuid id, Uuid::FromBytes(expiry.update_id()));
   return PackWithColumns({v1::RECORD_KIND_EXPIRY, id, 0, {}}, expiry, shard);
+}
+
+absl::StatusOr<CheckedRecord> PackSiteNotice(const v1::SiteNotice& notice) {
+  ASSIGN_OR_RETURN(const Uuid node, Uuid::FromBytes(notice.node_id()));
+  ASSIGN_OR_RETURN(const Uuid update, Uuid::FromBytes(notice.update_id()));
+  return PackWithColumns({v1::RECORD_KIND_SITE, SiteNoticeId(node, update), 0, {}}, notice,
+                         SiteShard(node));
 }
 
 absl::StatusOr<v1::DecisionEntry> PackDecision(const v1::Decision& decision) {
@@ -329,6 +356,8 @@ absl::Status CheckPayload(const RecordKey& key, const v1::ShardDefinition& shard
       return CheckPayloadAs(key, payload, &v1::Expiry::update_id, header);
     case v1::RECORD_KIND_TARGET_GROUP:
       return CheckPayloadAs(key, payload, &v1::TargetGroup::group_id, header);
+    case v1::RECORD_KIND_SITE:
+      return CheckSiteNotice(key, shard, payload, header);
     default:
       return MakeError(v1::REASON_ITEM_TOO_NEW, absl::StrCat("record kind ", key.kind));
   }
@@ -363,6 +392,10 @@ absl::StatusOr<v1::TargetGroup> UnpackTargetGroup(const v1::Record& record) {
 }
 absl::StatusOr<v1::Expiry> UnpackExpiry(const v1::Record& record) {
   return UnpackAs<v1::Expiry>(record);
+}
+
+absl::StatusOr<v1::SiteNotice> UnpackSiteNotice(const v1::Record& record) {
+  return UnpackAs<v1::SiteNotice>(record);
 }
 
 absl::StatusOr<v1::Decision> UnpackDecision(const v1::DecisionEntry& entry) {

@@ -49,6 +49,8 @@ absl::StatusOr<CheckedRecord> PackTargetGroup(const v1::TargetGroup& group);
 // `shard` is that of the update's current revision, in stream CATALOG or POLICY.
 absl::StatusOr<CheckedRecord> PackExpiry(const v1::Expiry& expiry,
                                          const v1::ShardDefinition& shard);
+// In the shard of the node that holds back.
+absl::StatusOr<CheckedRecord> PackSiteNotice(const v1::SiteNotice& notice);
 absl::StatusOr<v1::DecisionEntry> PackDecision(const v1::Decision& decision);
 absl::StatusOr<CheckedRecord> PackPolicy(const Uuid& update_id,
                                          const std::vector<v1::DecisionEntry>& decisions,
@@ -87,11 +89,16 @@ v1::ShardDefinition AlwaysShard(v1::StreamKind stream);
 v1::ShardDefinition ShardInStream(v1::ShardDefinition shard_of_revision, v1::StreamKind stream);
 v1::StreamKind StreamOf(v1::RecordKind kind);
 
+// The id of what `node` says about `update`, and the shard of all that it says.
+Uuid SiteNoticeId(const Uuid& node, const Uuid& update);
+v1::ShardDefinition SiteShard(const Uuid& node);
+
 // Unpacks a stored body.
 absl::StatusOr<v1::Revision> UnpackRevision(const v1::Record& record);
 absl::StatusOr<v1::Category> UnpackCategory(const v1::Record& record);
 absl::StatusOr<v1::TargetGroup> UnpackTargetGroup(const v1::Record& record);
 absl::StatusOr<v1::Expiry> UnpackExpiry(const v1::Record& record);
+absl::StatusOr<v1::SiteNotice> UnpackSiteNotice(const v1::Record& record);
 absl::StatusOr<v1::Decision> UnpackDecision(const v1::DecisionEntry& entry);
 
 }  // namespace sluice

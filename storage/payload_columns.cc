@@ -11,6 +11,7 @@
 #include "common/digest.h"
 #include "common/status.h"
 #include "common/uuid.h"
+#include "storage/category_ids.h"
 #include "storage/payload.h"
 #include "storage/unknown_fields.h"
 
@@ -20,6 +21,7 @@ namespace {
 constexpr size_t kTitleBytesMax = 512;
 constexpr size_t kDescriptionBytesMax = 64 * 1024;
 constexpr int kFilesMax = 10'000;
+constexpr size_t kCommentBytesMax = 1024;
 
 absl::Status Wrong(absl::string_view field, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat(field, " ", what));
@@ -163,6 +165,17 @@ absl::Status FillColumns(const v1::TargetGroup& group, stored::v1::RecordHeader&
   return absl::OkStatus();
 }
 
+absl::Status FillColumns(const v1::SiteNotice& notice, stored::v1::RecordHeader& header) {
+  RETURN_IF_ERROR(CheckId("node_id", notice.node_id()));
+  RETURN_IF_ERROR(CheckId("update_id", notice.update_id()));
+  if (!notice.suppressed() && !notice.has_held_until()) {
+    return Wrong("suppressed", "and held_until are both unset; it holds nothing back");
+  }
+  if (notice.comment().size() > kCommentBytesMax) return Wrong("comment", "is over 1 KiB");
+  header.add_depends_on(notice.update_id());
+  return absl::OkStatus();
+}
+
 void CopyClearFields(const v1::Record& record, stored::v1::RecordHeader& header) {
   header.set_state(record.state());
   *header.mutable_stamp() = record.stamp();
@@ -210,6 +223,17 @@ v1::ShardDefinition AlwaysShard(v1::StreamKind stream) {
   v1::ShardDefinition shard;
   shard.set_stream(stream);
   shard.set_always(true);
+  return shard;
+}
+
+Uuid SiteNoticeId(const Uuid& node, const Uuid& update) {
+  return Uuid::FromName(IdNamespace(), absl::StrCat("site:", node.ToString(), update.ToString()));
+}
+
+v1::ShardDefinition SiteShard(const Uuid& node) {
+  v1::ShardDefinition shard;
+  shard.set_stream(v1::STREAM_KIND_SITE);
+  shard.set_site_node_id(node.bytes());
   return shard;
 }
 

@@ -16,6 +16,8 @@ absl::Status FillColumns(const v1::Category& category, stored::v1::RecordHeader&
 absl::Status FillColumns(const v1::Revision& revision, stored::v1::RecordHeader& header);
 absl::Status FillColumns(const v1::Expiry& expiry, stored::v1::RecordHeader& header);
 absl::Status FillColumns(const v1::TargetGroup& group, stored::v1::RecordHeader& header);
+// `depends_on` is the update that it is about.
+absl::Status FillColumns(const v1::SiteNotice& notice, stored::v1::RecordHeader& header);
 
 // Copies to the header what it has in common with the record: state, stamp, shard, digest, codec,
 // size, statement.

@@ -80,6 +80,22 @@ absl::Status TakeOverKept(Catalog& catalog, v1::RecordKind kind, Promotion& prom
   return absl::OkStatus();
 }
 
+// What nodes that were above held back.
+absl::Status DropNoticesFromAbove(Catalog& catalog) {
+  const CatalogReader reader = catalog.Read();
+  ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
+  CatalogChange change;
+  for (const ShardInfo& shard : shards) {
+    if (shard.definition.stream() != v1::STREAM_KIND_SITE) continue;
+    if (IsOwnOf(shard.definition, catalog.node_id())) continue;
+    constexpr int kNoticesMax = 1 << 20;
+    ASSIGN_OR_RETURN(const std::vector<ShardMember> members,
+                     reader.Members(shard.id, "", kNoticesMax));
+    for (const ShardMember& member : members) change.Leave(member.key, shard.id);
+  }
+  return catalog.Commit(change).status();
+}
+
 }  // namespace
 
 bool FollowsAnother(const CatalogReader& reader) {
@@ -95,6 +111,7 @@ absl::StatusOr<Promotion> TakeOver(Catalog& catalog) {
   for (const v1::RecordKind kind : kKinds) {
     RETURN_IF_ERROR(TakeOverKept(catalog, kind, promotion));
   }
+  RETURN_IF_ERROR(DropNoticesFromAbove(catalog));
   CatalogChange change;
   const CatalogReader reader = catalog.Read();
   for (const Family family : kFollowing) {

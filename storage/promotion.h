@@ -19,7 +19,8 @@ struct Promotion {
 bool FollowsAnother(const CatalogReader& reader);
 
 // Makes kept records the node's own, and forgets the upstream: its cursor, what was missing there,
-// the sessions with it and their findings, and the subscription. Repeating it is harmless.
+// the sessions with it and their findings, what nodes above held back, and the subscription.
+// Repeating it is harmless.
 absl::StatusOr<Promotion> TakeOver(Catalog& catalog);
 
 }  // namespace sluice

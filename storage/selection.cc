@@ -59,8 +59,10 @@ void HashSet(const std::optional<Set>& set, Hasher& hasher) {
 }  // namespace
 
 absl::StatusOr<Selection> Selection::Expand(const CatalogReader& reader,
-                                            const v1::Subscription& subscription) {
+                                            const v1::Subscription& subscription,
+                                            v1::NodeMode mode) {
   Selection selection;
+  selection.takes_policy_ = mode != v1::NODE_MODE_AUTONOMOUS;
   if (!subscription.products().empty()) {
     IdSet products;
     for (const std::string& path : subscription.products()) {
@@ -84,12 +86,14 @@ absl::StatusOr<Selection> Selection::Expand(const CatalogReader& reader,
   HashSet(selection.products_, hasher);
   HashSet(selection.classifications_, hasher);
   HashSet(selection.languages_, hasher);
+  if (!selection.takes_policy_) hasher.Update("no policy;");
   selection.hash_ = hasher.Finish();
   return selection;
 }
 
 bool Selection::Matches(const v1::ShardDefinition& shard) const {
-  if (shard.always()) return true;
+  if (shard.stream() == v1::STREAM_KIND_POLICY && !takes_policy_) return false;
+  if (shard.always() || shard.stream() == v1::STREAM_KIND_SITE) return true;
   const auto selected = [](const std::optional<IdSet>& set, const std::string& id) {
     return !set.has_value() || set->contains(id);
   };
@@ -101,6 +105,10 @@ bool Selection::Matches(const v1::ShardDefinition& shard) const {
   return product && classification && TakesFile(shard.languages());
 }
 
+bool IsOwnOf(const v1::ShardDefinition& shard, const Uuid& node) {
+  return shard.kept_by() == node.view() || shard.site_node_id() == node.view();
+}
+
 bool Selection::TakesFile(const google::protobuf::RepeatedPtrField<std::string>& languages) const {
   return !languages_.has_value() || languages.empty() ||
          std::any_of(languages.begin(), languages.end(), [this](const std::string& language) {
@@ -108,9 +116,8 @@ bool Selection::TakesFile(const google::protobuf::RepeatedPtrField<std::string>&
          });
 }
 
-bool CountsIn(const Selection& selection, const v1::ShardDefinition& shard,
-              const Uuid& excluded_keeper) {
-  return shard.kept_by() != excluded_keeper.view() && selection.Matches(shard);
+bool CountsIn(const Selection& selection, const v1::ShardDefinition& shard, const Uuid& excluded) {
+  return !IsOwnOf(shard, excluded) && selection.Matches(shard);
 }
 
 absl::StatusOr<Fingerprint> PlacedInShard(const ShardId& id, const Fingerprint& fingerprint) {
@@ -121,11 +128,10 @@ absl::StatusOr<Fingerprint> PlacedInShard(const ShardId& id, const Fingerprint& 
 }
 
 absl::StatusOr<Fingerprint> SelectionFingerprint(const CatalogReader& reader,
-                                                 const Selection& selection,
-                                                 const Uuid& excluded_keeper) {
+                                                 const Selection& selection, const Uuid& excluded) {
   ASSIGN_OR_RETURN(std::vector<ShardInfo> shards, reader.Shards());
   std::erase_if(shards, [&](const ShardInfo& shard) {
-    return !CountsIn(selection, shard.definition, excluded_keeper);
+    return !CountsIn(selection, shard.definition, excluded);
   });
   return FingerprintOfShards(shards);
 }

@@ -23,14 +23,17 @@ namespace sluice {
 
 class Selection {
  public:
-  // Expands `subscription` by the categories that `reader` sees.
+  // Expands `subscription` by the categories that `reader` sees. An autonomous node takes no POLICY
+  // from above.
   //
   // Errors:
   //   DATA_LOSS  the categories cannot be read.
   static absl::StatusOr<Selection> Expand(const CatalogReader& reader,
-                                          const v1::Subscription& subscription);
+                                          const v1::Subscription& subscription,
+                                          v1::NodeMode mode = v1::NODE_MODE_REPLICA);
 
-  // Whether the records of such a shard are taken. Records without product are for everybody.
+  // Whether the records of such a shard are taken. Records without product are for everybody, and
+  // so is what nodes hold back.
   bool Matches(const v1::ShardDefinition& shard) const;
 
   // Whether a file for these languages is wanted; one for no language in particular always is.
@@ -46,20 +49,23 @@ class Selection {
   std::optional<IdSet> products_;
   std::optional<IdSet> classifications_;
   std::optional<absl::flat_hash_set<std::string>> languages_;
+  bool takes_policy_ = true;
   Digest hash_;
 };
 
-// What the shards add up to that `selection` takes, leaving out those kept by `excluded_keeper`:
+// Whether `node` has such a shard from itself and not from above: what it keeps, and what it holds
+// back. No comparison with the node above counts these.
+bool IsOwnOf(const v1::ShardDefinition& shard, const Uuid& node);
+
+// What the shards add up to that `selection` takes, leaving out those that are `excluded`'s own:
 // the count of their records, and the sum of a hash of each shard's id and sum. Each record in its
 // shard, that is: one that moves from shard to shard shows too.
 absl::StatusOr<Fingerprint> SelectionFingerprint(const CatalogReader& reader,
-                                                 const Selection& selection,
-                                                 const Uuid& excluded_keeper);
+                                                 const Selection& selection, const Uuid& excluded);
 
 // Whether the records of a shard count in that fingerprint, and what they add to it: their count,
 // and a hash of the shard's id and sum. Nothing when there are none.
-bool CountsIn(const Selection& selection, const v1::ShardDefinition& shard,
-              const Uuid& excluded_keeper);
+bool CountsIn(const Selection& selection, const v1::ShardDefinition& shard, const Uuid& excluded);
 absl::StatusOr<Fingerprint> PlacedInShard(const ShardId& id, const Fingerprint& fingerprint);
 // The same for shards that are given.
 absl::StatusOr<Fingerprint> FingerprintOfShards(const std::vector<ShardInfo>& shards);

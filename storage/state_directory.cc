@@ -73,9 +73,17 @@ absl::Status CheckIdentity(const StatePaths& paths, const Uuid& node_id) {
 
 // Whether a node of mode `is` may be started as one of mode `wanted`.
 absl::Status CheckMode(const StatePaths& paths, v1::NodeMode is, v1::NodeMode wanted) {
-  const bool known = is != v1::NODE_MODE_UNSPECIFIED && wanted != v1::NODE_MODE_UNSPECIFIED;
-  if (!known || (is == v1::NODE_MODE_ROOT) == (wanted == v1::NODE_MODE_ROOT)) {
-    return absl::OkStatus();
+  if (wanted == v1::NODE_MODE_UNSPECIFIED || is == wanted) return absl::OkStatus();
+  const bool autonomous = wanted == v1::NODE_MODE_AUTONOMOUS;
+  if (is == v1::NODE_MODE_UNSPECIFIED && !autonomous) return absl::OkStatus();
+  if (is != v1::NODE_MODE_ROOT && wanted != v1::NODE_MODE_ROOT) {
+    const absl::string_view other = autonomous ? "autonomous" : "replica";
+    const absl::string_view own = autonomous ? "replica" : "autonomous";
+    return MakeError(
+        v1::REASON_STORE_IDENTITY,
+        absl::StrCat("state directory ", paths.state_dir, " is that of a node of mode ", own,
+                     ", the configuration says ", other, "; say mode: ", own,
+                     ", or make a new node with init in an empty directory"));
   }
   return MakeError(
       v1::REASON_STORE_IDENTITY,

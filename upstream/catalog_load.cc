@@ -24,13 +24,13 @@ absl::StatusOr<CatalogLoad> CatalogLoad::Open(const Catalog& catalog,
   CatalogLoad load(catalog.Read(), pack_bytes);
   const CatalogReader& reader = *load.reader_;
   ASSIGN_OR_RETURN(const stored::v1::StoreState state, reader.State());
-  ASSIGN_OR_RETURN(const Selection selection, Selection::Expand(reader, request.subscription()));
+  ASSIGN_OR_RETURN(const Selection selection,
+                   Selection::Expand(reader, request.subscription(), request.mode()));
   ASSIGN_OR_RETURN(const Fingerprint fingerprint, SelectionFingerprint(reader, selection, child));
   ASSIGN_OR_RETURN(std::vector<ShardInfo> shards, reader.ShardsEverUsed());
   for (ShardInfo& shard : shards) {
     Place& place = load.shards_[shard.id];
-    place.wanted =
-        shard.definition.kept_by() != child.view() && selection.Matches(shard.definition);
+    place.wanted = CountsIn(selection, shard.definition, child);
     place.definition = std::move(shard.definition);
   }
   load.open_.set_at_seq(state.head_seq());

@@ -12,6 +12,7 @@
 #include "common/errors.h"
 #include "common/status.h"
 #include "storage/payload.h"
+#include "upstream/inactive_updates.h"
 #include "upstream/page.h"
 #include "upstream/update_summary.h"
 #include "upstream/update_walk.h"
@@ -48,7 +49,14 @@ class Filter {
     return request_.state() == v1::UPDATE_STATE_UNSPECIFIED || request_.state() == state;
   }
 
+  // What was decided, before it is known whether a node holds it back.
+  bool MayTake(v1::UpdateState decided) const {
+    return TakesState(decided) ||
+           (request_.state() == v1::UPDATE_STATE_HELD_BACK && decided == v1::UPDATE_STATE_APPROVED);
+  }
+
   bool Takes(const v1::UpdateSummary& summary) const {
+    if (!TakesState(summary.state())) return false;
     return !request_.failed() || summary.content() == v1::CONTENT_STATE_FAILED;
   }
 
@@ -76,7 +84,8 @@ const v1::LocalizedText& TextIn(const v1::Revision& revision, absl::string_view 
 
 absl::StatusOr<v1::RevisionStatus> DescribeRevision(const CatalogReader& reader,
                                                     const UpdateSummarizer& summarizer,
-                                                    const RecordColumns& columns, bool approved) {
+                                                    const RecordColumns& columns,
+                                                    bool wants_files) {
   v1::RevisionStatus status;
   status.set_revision(columns.key.revision);
   status.set_missing_upstream(columns.key.kept());
@@ -85,7 +94,7 @@ absl::StatusOr<v1::RevisionStatus> DescribeRevision(const CatalogReader& reader,
   ASSIGN_OR_RETURN(const v1::Record record, reader.GetRecord(columns.key));
   ASSIGN_OR_RETURN(*status.mutable_payload(), UnpackRevision(record));
   for (const v1::UpdateFile& file : status.payload().files()) {
-    const bool wanted = approved && summarizer.selection().TakesFile(file.languages());
+    const bool wanted = wants_files && summarizer.selection().TakesFile(file.languages());
     v1::FileStatus file_status = summarizer.StateOfFile(file.sha256(), file.size_bytes(), wanted);
     file_status.set_name(file.name());
     file_status.set_architecture(file.architecture());
@@ -136,7 +145,11 @@ absl::StatusOr<v1::ListUpdatesResponse> CatalogService::ListUpdates(
     const v1::ListUpdatesRequest& request) const {
   ASSIGN_OR_RETURN(const Page page, PageOf(request));
   const CatalogReader reader = catalog_.Read();
-  ASSIGN_OR_RETURN(const UpdateSummarizer summarizer, UpdateSummarizer::Make(reader, content_));
+  if (request.filter().state() == v1::UPDATE_STATE_INACTIVE) {
+    return ListInactiveUpdates(reader, page);
+  }
+  ASSIGN_OR_RETURN(const UpdateSummarizer summarizer,
+                   UpdateSummarizer::Make(reader, content_, clock_.Now()));
   ASSIGN_OR_RETURN(const Filter filter, Filter::Make(reader, request.filter()));
   v1::ListUpdatesResponse response;
   Uuid after;
@@ -158,7 +171,7 @@ absl::StatusOr<v1::ListUpdatesResponse> CatalogService::ListUpdates(
       after = row.key.id;
       if (!filter.Takes(row.header)) continue;
       ASSIGN_OR_RETURN(const UpdateStanding standing, StandingOf(reader, row.key.id));
-      if (!filter.TakesState(standing.state)) continue;
+      if (!filter.MayTake(standing.state)) continue;
       ASSIGN_OR_RETURN(v1::UpdateSummary summary, summarizer.Summarize(standing));
       if (filter.Takes(summary)) *response.add_updates() = std::move(summary);
     }
@@ -170,18 +183,28 @@ absl::StatusOr<v1::GetUpdateResponse> CatalogService::GetUpdate(
   const absl::StatusOr<Uuid> id = Uuid::Parse(request.update_id());
   if (!id.ok()) return InvalidRequest({{"update_id", std::string(id.status().message())}});
   const CatalogReader reader = catalog_.Read();
-  ASSIGN_OR_RETURN(const UpdateSummarizer summarizer, UpdateSummarizer::Make(reader, content_));
+  ASSIGN_OR_RETURN(const UpdateSummarizer summarizer,
+                   UpdateSummarizer::Make(reader, content_, clock_.Now()));
   ASSIGN_OR_RETURN(const UpdateStanding standing, StandingOf(reader, *id));
+  v1::GetUpdateResponse response;
+  for (const StandingDecision& decision : standing.decisions) {
+    *response.add_decisions() = DescribeDecision(reader, decision);
+  }
+  if (standing.inactive()) {
+    response.mutable_summary()->set_update_id(id->ToString());
+    response.mutable_summary()->set_state(standing.state);
+    return response;
+  }
   if (!standing.current.has_value()) {
     return MakeError(v1::REASON_ITEM_NOT_FOUND,
                      absl::StrCat("update ", request.update_id(), " is not here"));
   }
-  v1::GetUpdateResponse response;
   ASSIGN_OR_RETURN(*response.mutable_summary(), summarizer.Summarize(standing));
+  const bool wanted = summarizer.WantsFiles(standing);
   ASSIGN_OR_RETURN(const std::vector<RecordColumns> revisions, reader.Revisions(*id));
   for (const RecordColumns& columns : revisions) {
     ASSIGN_OR_RETURN(*response.add_revisions(),
-                     DescribeRevision(reader, summarizer, columns, standing.approved()));
+                     DescribeRevision(reader, summarizer, columns, wanted));
   }
   v1::RevisionStatus& current = *response.mutable_revisions()->rbegin();
   current.set_current(true);
@@ -189,9 +212,6 @@ absl::StatusOr<v1::GetUpdateResponse> CatalogService::GetUpdate(
   const v1::LocalizedText& text = TextIn(current.payload(), language);
   response.mutable_summary()->set_title(text.title());
   response.set_description(text.description());
-  for (const StandingDecision& decision : standing.decisions) {
-    *response.add_decisions() = DescribeDecision(reader, decision);
-  }
   if (standing.expiry.has_value()) response.set_expiry_reason(standing.expiry->header.title());
   return response;
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "absl/status/statusor.h"
+#include "common/clock.h"
 #include "common/rpc/router.h"
 #include "sluice/v1/catalog_service.pb.h"
 #include "storage/catalog.h"
@@ -11,7 +12,8 @@ namespace sluice {
 
 class CatalogService {
  public:
-  CatalogService(Catalog& catalog, ContentStore& content) : catalog_(catalog), content_(content) {}
+  CatalogService(Catalog& catalog, ContentStore& content, Clock& clock)
+      : catalog_(catalog), content_(content), clock_(clock) {}
 
   // Adds the methods; this object must outlive all calls.
   void AddTo(Router& router);
@@ -24,6 +26,7 @@ class CatalogService {
  private:
   Catalog& catalog_;
   ContentStore& content_;
+  Clock& clock_;
 };
 
 }  // namespace sluice

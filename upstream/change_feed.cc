@@ -34,7 +34,8 @@ absl::StatusOr<ChangeFeed> ChangeFeed::Open(const Catalog& catalog,
     return MakeError(v1::REASON_SEQ_AHEAD, absl::StrCat("the cursor is at seq ", cursor.seq(),
                                                         ", this node at ", state.head_seq()));
   }
-  ASSIGN_OR_RETURN(Selection selection, Selection::Expand(reader, request.subscription()));
+  ASSIGN_OR_RETURN(Selection selection,
+                   Selection::Expand(reader, request.subscription(), request.mode()));
   if (cursor.selection_hash() != selection.hash().view()) {
     return MakeError(v1::REASON_SELECTION_CHANGED,
                      "the cursor was taken for another selection than the subscription gives now");
@@ -48,6 +49,7 @@ ChangeFeed::ChangeFeed(const Catalog& catalog, const v1::ChangesRequest& request
       shared_(shared),
       child_(child),
       subscription_(request.subscription()),
+      mode_(request.mode()),
       watch_(request.watch()),
       marks_only_(request.marks_only()),
       selection_(std::move(selection)),
@@ -189,7 +191,7 @@ absl::StatusOr<bool> ChangeFeed::RootMoved(const CatalogReader& reader) const {
 
 absl::StatusOr<std::optional<v1::ChangesResponse>> ChangeFeed::Reexpand(
     const CatalogReader& reader) {
-  ASSIGN_OR_RETURN(Selection selection, Selection::Expand(reader, subscription_));
+  ASSIGN_OR_RETURN(Selection selection, Selection::Expand(reader, subscription_, mode_));
   if (selection.hash() == selection_.hash()) return std::optional<v1::ChangesResponse>();
   v1::ChangesResponse response;
   v1::SelectionChanged& changed = *response.mutable_selection_changed();

@@ -81,6 +81,7 @@ class ChangeFeed {
   Shared shared_;
   Uuid child_;
   v1::Subscription subscription_;
+  v1::NodeMode mode_;
   bool watch_;
   bool marks_only_;
   Selection selection_;

@@ -50,11 +50,28 @@ void WarnOfApproval(const UpdateStanding& standing, const WantedFiles& closure,
   }
 }
 
-absl::StatusOr<v1::ShardDefinition> PolicyShard(const CatalogReader& reader,
-                                                const RecordColumns& current) {
-  ASSIGN_OR_RETURN(const ShardId id, ShardId::FromBytes(current.header.shard_id()));
-  ASSIGN_OR_RETURN(const ShardInfo shard, reader.Shard(id));
-  return ShardInStream(shard.definition, v1::STREAM_KIND_POLICY);
+// The shard of an update's policy: that of its current revision, or, where that has left, the one
+// that the policy was in then.
+absl::StatusOr<v1::ShardDefinition> PolicyShard(const CatalogReader& reader, const Uuid& update,
+                                                const UpdateStanding& standing) {
+  std::string place;
+  if (standing.current.has_value()) {
+    place = standing.current->header.shard_id();
+  } else {
+    ASSIGN_OR_RETURN(const RecordColumns policy,
+                     reader.GetColumns({v1::RECORD_KIND_POLICY, update, 0, {}}));
+    place = policy.header.shard_id();
+  }
+  ASSIGN_OR_RETURN(const ShardId id, ShardId::FromBytes(place));
+  ASSIGN_OR_RETURN(ShardInfo shard, reader.Shard(id));
+  // The revision may be kept; what is decided about it is not.
+  shard.definition.clear_kept_by();
+  return ShardInStream(std::move(shard.definition), v1::STREAM_KIND_POLICY);
+}
+
+absl::Status CheckHere(const UpdateStanding& standing, absl::string_view update_id) {
+  if (standing.current.has_value()) return absl::OkStatus();
+  return MakeError(v1::REASON_ITEM_NOT_FOUND, absl::StrCat("update ", update_id, " is not here"));
 }
 
 }  // namespace
@@ -105,6 +122,7 @@ absl::StatusOr<v1::ApproveUpdatesResponse> DecisionMaker::Approve(
   for (const std::string& id : request.update_ids()) {
     const auto plan = [&](const UpdateStanding& standing,
                           v1::DecisionResult& result) -> absl::StatusOr<Plan> {
+      RETURN_IF_ERROR(CheckHere(standing, id));
       v1::Decision decision;
       decision.set_key(ApprovalKey(group.key.id));
       decision.set_action(request.action() == v1::APPROVAL_ACTION_UNSPECIFIED
@@ -130,7 +148,9 @@ absl::StatusOr<v1::DeclineUpdatesResponse> DecisionMaker::Decline(
   RETURN_IF_ERROR(CheckCommon(request.update_ids_size(), request.comment()));
   v1::DeclineUpdatesResponse response;
   for (const std::string& id : request.update_ids()) {
-    const auto plan = [&](const UpdateStanding&, v1::DecisionResult&) -> absl::StatusOr<Plan> {
+    const auto plan = [&](const UpdateStanding& standing,
+                          v1::DecisionResult&) -> absl::StatusOr<Plan> {
+      RETURN_IF_ERROR(CheckHere(standing, id));
       v1::Decision decision;
       decision.set_key(std::string(kDeclineKey));
       decision.set_comment(request.comment());
@@ -180,18 +200,16 @@ v1::DecisionResult DecisionMaker::Decide(
   const absl::Status status = [&]() -> absl::Status {
     ASSIGN_OR_RETURN(const Uuid id, Uuid::Parse(update_id));
     ASSIGN_OR_RETURN(const UpdateStanding standing, StandingOf(catalog_.Read(), id));
-    if (!standing.current.has_value()) {
-      return MakeError(v1::REASON_ITEM_NOT_FOUND,
-                       absl::StrCat("update ", update_id, " is not here"));
-    }
-    result.set_title(standing.current->header.title());
+    // What was decided about an update that has left can be cleared.
+    if (!standing.inactive()) RETURN_IF_ERROR(CheckHere(standing, update_id));
+    result.set_title(standing.inactive() ? "" : standing.current->header.title());
     ASSIGN_OR_RETURN(Plan decisions, plan(standing, result));
     for (v1::Decision& decision : decisions) {
       decision.set_update_id(id.bytes());
       decision.set_decided_by(ActorOf(context));
     }
     ASSIGN_OR_RETURN(const bool changed,
-                     Commit(context, action, standing, std::move(decisions), validate_only));
+                     Commit(context, action, id, standing, std::move(decisions), validate_only));
     result.set_changed(changed);
     return absl::OkStatus();
   }();
@@ -201,8 +219,8 @@ v1::DecisionResult DecisionMaker::Decide(
 
 // Returns whether anything changed, or would.
 absl::StatusOr<bool> DecisionMaker::Commit(const CallContext& context, absl::string_view action,
-                                           const UpdateStanding& standing, Plan plan,
-                                           bool validate_only) {
+                                           const Uuid& id, const UpdateStanding& standing,
+                                           Plan plan, bool validate_only) {
   std::vector<v1::DecisionEntry> entries;
   for (const v1::Decision& decision : plan) {
     // The same decision by somebody else is no new decision.
@@ -220,12 +238,13 @@ absl::StatusOr<bool> DecisionMaker::Commit(const CallContext& context, absl::str
   }
   if (entries.empty() || validate_only) return !entries.empty();
   const CatalogReader reader = catalog_.Read();
-  const Uuid& id = standing.current->key.id;
-  ASSIGN_OR_RETURN(const v1::ShardDefinition shard, PolicyShard(reader, *standing.current));
+  ASSIGN_OR_RETURN(const v1::ShardDefinition shard, PolicyShard(reader, id, standing));
   ASSIGN_OR_RETURN(CheckedRecord packed, PackPolicy(id, entries, shard));
   CatalogChange change;
   change.Originate(std::move(packed));
-  audit_.Add(context, action, standing.current->header.title(), id.ToString(), change);
+  const std::string text = id.ToString();
+  audit_.Add(context, action, standing.inactive() ? text : standing.current->header.title(), text,
+             change);
   RETURN_IF_ERROR(catalog_.Commit(change).status());
   return true;
 }

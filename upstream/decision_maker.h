@@ -38,7 +38,7 @@ class DecisionMaker {
       const CallContext& context, absl::string_view action, const std::string& update_id,
       bool validate_only,
       const std::function<absl::StatusOr<Plan>(const UpdateStanding&, v1::DecisionResult&)>& plan);
-  absl::StatusOr<bool> Commit(const CallContext& context, absl::string_view action,
+  absl::StatusOr<bool> Commit(const CallContext& context, absl::string_view action, const Uuid& id,
                               const UpdateStanding& standing, Plan plan, bool validate_only);
 
   Catalog& catalog_;

@@ -104,6 +104,7 @@ void OriginContent::Run() {
       log_.Error("content_wants_unreadable", {{"status", status}});
       status = absl::OkStatus();
     }
+    wants_.TakeLapsed(clock_.Now());
     for (const ContentInfo& file : wants_.TakeFetches(clock_.Now())) {
       transfers_->Submit([this, file] { Fetch(file); });
     }
@@ -231,6 +232,7 @@ void OriginContent::FillStatus(v1::NodeStatus& status) const {
   MutexLock lock(mutex_);
   status.set_approved_updates(wants_.approved_updates());
   status.set_ready_updates(wants_.ready_updates());
+  status.set_inactive_updates(wants_.inactive_updates());
   status.set_files_wanted(wants_.wanted());
   status.set_files_missing(wants_.missing());
   status.set_files_failed(wants_.failed());

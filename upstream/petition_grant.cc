@@ -14,8 +14,6 @@ namespace {
 
 using Names = google::protobuf::RepeatedPtrField<std::string>;
 
-constexpr int kPinsMax = 100'000;
-
 // Whether `wanted`, a product, is one of `taken` or below one of them.
 bool TakesProduct(const Names& taken, const std::string& wanted) {
   return taken.empty() || std::any_of(taken.begin(), taken.end(), [&](const std::string& path) {
@@ -112,21 +110,10 @@ absl::StatusOr<PetitionGrant> PlanPin(const CatalogReader& reader, const v1::Pet
                      " of these updates never came from any source of the root; import them, "
                      "or refuse"));
   }
-  ASSIGN_OR_RETURN(v1::Subscription own, ReadSubscription(reader));
-  auto& pins = *own.mutable_update_ids();
-  pins.Add(missing.begin(), missing.end());
-  std::sort(pins.begin(), pins.end());
-  pins.erase(std::unique(pins.begin(), pins.end()), pins.end());
-  if (pins.size() > kPinsMax) {
-    return absl::FailedPreconditionError("a node takes at most 100,000 single updates");
-  }
-  grant.change.PutRow(Family::kSettings, kSubscriptionSetting, own);
-  grant.subscription_changed = true;
-  grant.state = v1::PETITION_STATE_FORWARDED;
-  grant.actions.push_back(absl::StrCat("pin ", missing.size(),
-                                       missing.size() == 1 ? " update" : " updates",
-                                       " here, and ask the node above for the same"));
-  return grant;
+  return absl::FailedPreconditionError(
+      absl::StrCat(missing.size(),
+                   " of these updates are not here, and this release takes no single updates; add "
+                   "their products to this node's subscription, or refuse"));
 }
 
 absl::StatusOr<PetitionGrant> PlanReturn(const CatalogReader& reader,

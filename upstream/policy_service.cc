@@ -43,7 +43,7 @@ absl::StatusOr<CountByGroup> CountApprovals(const CatalogReader& reader) {
     after = policies.back().key.Encode();
     for (const RecordColumns& policy : policies) {
       ASSIGN_OR_RETURN(const UpdateStanding standing, StandingOf(reader, policy.key.id));
-      if (standing.declined()) continue;
+      if (standing.declined() || standing.inactive()) continue;
       for (const StandingDecision& decision : standing.decisions) {
         const std::optional<Uuid> group = GroupOfDecisionKey(decision.decision.key());
         if (group.has_value()) ++counts[*group];
@@ -61,7 +61,8 @@ absl::StatusOr<DecisionMaker*> PolicyService::Origin() const {
   if (options_.decisions != nullptr) return options_.decisions;
   return MakeError(v1::REASON_NOT_ORIGIN,
                    absl::StrCat("this node follows ", options_.upstream_target,
-                                "; decide at the root of the tree"));
+                                "; decide at the root of the tree, or at the autonomous node "
+                                "above this one"));
 }
 
 void PolicyService::AddTo(Router& router) {

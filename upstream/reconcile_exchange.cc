@@ -55,7 +55,8 @@ absl::StatusOr<std::vector<v1::ReconcileResponse>> ReconcileExchange::Open(
   ASSIGN_OR_RETURN(const Uuid child, Uuid::FromBytes(open.node_id()));
   const CatalogReader reader = catalog_->Read();
   ASSIGN_OR_RETURN(const stored::v1::StoreState state, reader.State());
-  ASSIGN_OR_RETURN(const Selection selection, Selection::Expand(reader, open.subscription()));
+  ASSIGN_OR_RETURN(const Selection selection,
+                   Selection::Expand(reader, open.subscription(), open.mode()));
   ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
   opened_ = true;
 
@@ -69,8 +70,7 @@ absl::StatusOr<std::vector<v1::ReconcileResponse>> ReconcileExchange::Open(
   };
   begin_message(responses.back());
   for (const ShardInfo& shard : shards) {
-    if (shard.definition.kept_by() == child.view() || !selection.Matches(shard.definition))
-      continue;
+    if (IsOwnOf(shard.definition, child) || !selection.Matches(shard.definition)) continue;
     if (responses.back().sums().shards_size() == kSumsPerMessage) {
       responses.back().mutable_sums()->set_more(true);
       begin_message(responses.emplace_back());

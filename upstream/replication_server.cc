@@ -11,6 +11,7 @@
 #include "sluice/v1/tree_service.pb.h"
 #include "storage/acknowledgements.h"
 #include "storage/leases.h"
+#include "storage/payload.h"
 #include "storage/selection.h"
 #include "storage/session_rows.h"
 #include "upstream/absence.h"
@@ -86,7 +87,8 @@ absl::StatusOr<v1::HelloResponse> ReplicationServer::Hello(const v1::HelloReques
   }
   RETURN_IF_ERROR(CheckPlace(request, response));
 
-  ASSIGN_OR_RETURN(const Selection selection, Selection::Expand(reader, request.subscription()));
+  ASSIGN_OR_RETURN(const Selection selection,
+                   Selection::Expand(reader, request.subscription(), request.mode()));
   response.set_selection_hash(selection.hash().bytes());
   ASSIGN_OR_RETURN(*response.mutable_subscription(), ReadSubscription(reader));
   *response.mutable_server_time() = ToTimestamp(clock_.Now());
@@ -145,7 +147,11 @@ absl::StatusOr<v1::GetRecordsResponse> ReplicationServer::GetRecords(
   for (const v1::RecordKey& wanted : request.keys()) {
     ASSIGN_OR_RETURN(const RecordKey key, RecordKey::FromProto(wanted));
     v1::GetRecordsItem& item = *response.add_items();
-    absl::StatusOr<v1::Record> record = reader.GetRecord(key);
+    const bool decides_itself =
+        request.mode() == v1::NODE_MODE_AUTONOMOUS && StreamOf(key.kind) == v1::STREAM_KIND_POLICY;
+    absl::StatusOr<v1::Record> record =
+        decides_itself ? MakeError(v1::REASON_ITEM_FILTERED, "an autonomous node decides itself")
+                       : reader.GetRecord(key);
     const auto record_bytes = record.ok() ? static_cast<int64_t>(record->ByteSizeLong()) : 0;
     if (size_bytes > 0 && size_bytes + record_bytes > kAnswerBytesMax) {
       record = MakeError(v1::REASON_ITEM_NOT_YET, "the answer is full; ask for it again");

@@ -74,11 +74,12 @@ ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& dem
       petitions_(state.catalog(), replication_.board(), clock, {.send_up = options_.send_petition}),
       petition_service_(state.catalog(), petitions_, audit, options_.on_subscription),
       content_(state.content(), demand, clock),
-      catalog_service_(state.catalog(), state.content()),
+      catalog_service_(state.catalog(), state.content(), clock),
       policy_service_(state.catalog(), audit,
                       {.decisions = options_.decisions,
                        .upstream_target = options_.upstream_target,
                        .on_subscription = options_.on_subscription}),
+      site_service_(state.catalog(), audit, clock, options_.config.name()),
       tree_service_(state.catalog(), state.content(), clock,
                     {.upstream_target = options_.upstream_target, .self = options_.self}),
       maintenance_service_(
@@ -95,6 +96,7 @@ ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& dem
   petition_service_.AddTo(router_);
   catalog_service_.AddTo(router_);
   policy_service_.AddTo(router_);
+  site_service_.AddTo(router_);
   tree_service_.AddTo(router_);
   maintenance_service_.AddTo(router_);
   backup_service_.AddTo(router_);

@@ -37,6 +37,7 @@
 #include "upstream/policy_service.h"
 #include "upstream/replication_server.h"
 #include "upstream/self_probe.h"
+#include "upstream/site_service.h"
 #include "upstream/space_service.h"
 #include "upstream/tree_service.h"
 
@@ -71,6 +72,7 @@ class ServingNode {
   HealthBoard& health() { return health_; }
   ReportBoard& board() { return replication_.board(); }
   PetitionDesk& petitions() { return petitions_; }
+  SiteService& site() { return site_service_; }
 
   // Errors: those of Server::Start.
   absl::Status Listen();
@@ -111,6 +113,7 @@ class ServingNode {
   ContentServer content_;
   CatalogService catalog_service_;
   PolicyService policy_service_;
+  SiteService site_service_;
   TreeService tree_service_;
   MaintenanceService maintenance_service_;
   BackupService backup_service_;

@@ -95,10 +95,11 @@ class ShardTaker {
 // This node's own place, with the times at which it came so far.
 absl::StatusOr<PlaceFacts> PlaceHere(const CatalogReader& reader, const Uuid& update_id,
                                      const v1::TreeNode& self,
-                                     const std::function<bool(const ContentInfo&)>& present) {
+                                     const std::function<bool(const ContentInfo&)>& present,
+                                     absl::Time now) {
   ASSIGN_OR_RETURN(const v1::Subscription subscription, ReadSubscription(reader));
   ASSIGN_OR_RETURN(const Selection selection, Selection::Expand(reader, subscription));
-  ASSIGN_OR_RETURN(PlaceFacts facts, OwnPlace(reader, update_id, selection, present));
+  ASSIGN_OR_RETURN(PlaceFacts facts, OwnPlace(reader, update_id, selection, present, now));
   facts.node_id = self.node_id();
   facts.node_name = self.status().name().empty() ? self.node_id() : self.status().name();
   ASSIGN_OR_RETURN(const Uuid id, Uuid::FromBytes(self.status().node_id()));
@@ -135,7 +136,8 @@ absl::StatusOr<UpdatePlaces> UpdatePlaces::Make(
   UpdatePlaces places;
   places.nodes_ = std::move(nodes);
   const v1::NodeStatus& self = places.nodes_.front().status();
-  ASSIGN_OR_RETURN(PlaceFacts here, PlaceHere(reader, update_id, places.nodes_.front(), present));
+  ASSIGN_OR_RETURN(PlaceFacts here,
+                   PlaceHere(reader, update_id, places.nodes_.front(), present, now));
   bool spoken_of = here.metadata == Known::kYes || here.decided == Known::kYes;
   places.facts_.push_back(std::move(here));
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/status.h"
+#include "upstream/node_label.h"
 
 namespace sluice {
 namespace {
@@ -29,10 +30,30 @@ int Badness(v1::ContentState state) {
 }  // namespace
 
 absl::StatusOr<UpdateSummarizer> UpdateSummarizer::Make(const CatalogReader& reader,
-                                                        ContentStore& content) {
+                                                        ContentStore& content, absl::Time now) {
   ASSIGN_OR_RETURN(const v1::Subscription subscription, ReadSubscription(reader));
   ASSIGN_OR_RETURN(Selection selection, Selection::Expand(reader, subscription));
-  return UpdateSummarizer(reader, content, std::move(selection));
+  ASSIGN_OR_RETURN(SiteNotices notices, SiteNotices::Read(reader));
+  return UpdateSummarizer(reader, content, std::move(selection), std::move(notices), now);
+}
+
+bool UpdateSummarizer::WantsFiles(const UpdateStanding& standing) const {
+  return standing.approved() && !notices_.Suppressed(standing.current->key.id);
+}
+
+absl::Status UpdateSummarizer::TellHeldBack(const UpdateStanding& standing,
+                                            v1::UpdateSummary& summary) const {
+  if (!standing.approved()) return absl::OkStatus();
+  const std::optional<v1::SiteNotice> notice = notices_.HeldBack(standing.current->key.id, now_);
+  if (!notice.has_value()) return absl::OkStatus();
+  summary.set_state(v1::UPDATE_STATE_HELD_BACK);
+  *summary.mutable_held_back() = *notice;
+  ASSIGN_OR_RETURN(const stored::v1::StoreState state, reader_.State());
+  ASSIGN_OR_RETURN(const Uuid node, Uuid::FromBytes(notice->node_id()));
+  ASSIGN_OR_RETURN(const std::string label, LabelOfNodeAbove(reader_, node));
+  summary.set_held_back_by(label.empty() ? node.ToString() : label);
+  if (state.node_id() == node.view()) summary.set_held_back_by("this node");
+  return absl::OkStatus();
 }
 
 std::string UpdateSummarizer::PathOf(absl::string_view category_id) const {
@@ -79,6 +100,8 @@ absl::StatusOr<v1::UpdateSummary> UpdateSummarizer::Summarize(
   summary.set_classification(PathOf(header.classification_id()));
   summary.set_severity(header.severity());
   summary.set_state(standing.state);
+  RETURN_IF_ERROR(TellHeldBack(standing, summary));
+  const bool wanted = WantsFiles(standing);
   summary.set_expired(standing.expiry.has_value());
   summary.set_missing_upstream(current.key.kept());
   summary.set_content(v1::CONTENT_STATE_NOT_WANTED);
@@ -86,10 +109,9 @@ absl::StatusOr<v1::UpdateSummary> UpdateSummarizer::Summarize(
     if (!selection_.TakesFile(file.languages())) continue;
     summary.set_files(summary.files() + 1);
     summary.set_size_bytes(summary.size_bytes() + file.size_bytes());
-    const v1::ContentState state =
-        StateOfFile(file.sha256(), file.size_bytes(), standing.approved()).state();
+    const v1::ContentState state = StateOfFile(file.sha256(), file.size_bytes(), wanted).state();
     if (state == v1::CONTENT_STATE_READY) summary.set_files_ready(summary.files_ready() + 1);
-    if (standing.approved() && Badness(state) > Badness(summary.content())) {
+    if (wanted && Badness(state) > Badness(summary.content())) {
       summary.set_content(state);
     }
   }

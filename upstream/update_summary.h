@@ -5,19 +5,22 @@
 #include <string>
 
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "sluice/v1/catalog_service.pb.h"
 #include "storage/catalog.h"
 #include "storage/content_store.h"
 #include "storage/decisions.h"
 #include "storage/selection.h"
+#include "storage/site_notices.h"
 
 namespace sluice {
 
 // Puts summaries together over one state of the catalog.
 class UpdateSummarizer {
  public:
-  // Errors: DATA_LOSS damaged rows.
-  static absl::StatusOr<UpdateSummarizer> Make(const CatalogReader& reader, ContentStore& content);
+  // `now`: for what is held until a time. Errors: DATA_LOSS damaged rows.
+  static absl::StatusOr<UpdateSummarizer> Make(const CatalogReader& reader, ContentStore& content,
+                                               absl::Time now);
 
   // `standing` must have a current revision.
   absl::StatusOr<v1::UpdateSummary> Summarize(const UpdateStanding& standing) const;
@@ -30,13 +33,26 @@ class UpdateSummarizer {
 
   const Selection& selection() const { return selection_; }
 
+  // Whether the files of an update are wanted.
+  bool WantsFiles(const UpdateStanding& standing) const;
+
  private:
-  UpdateSummarizer(const CatalogReader& reader, ContentStore& content, Selection selection)
-      : reader_(reader), content_(&content), selection_(std::move(selection)) {}
+  UpdateSummarizer(const CatalogReader& reader, ContentStore& content, Selection selection,
+                   SiteNotices notices, absl::Time now)
+      : reader_(reader),
+        content_(&content),
+        selection_(std::move(selection)),
+        notices_(std::move(notices)),
+        now_(now) {}
+
+  // Says who holds an approved update back, if anybody does.
+  absl::Status TellHeldBack(const UpdateStanding& standing, v1::UpdateSummary& summary) const;
 
   CatalogReader reader_;
   ContentStore* content_;
   Selection selection_;  // This node's own.
+  SiteNotices notices_;
+  absl::Time now_;
 };
 
 }  // namespace sluice

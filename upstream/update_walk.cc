@@ -33,6 +33,8 @@ absl::StatusOr<bool> MayBeIn(v1::UpdateState state, const RecordGroup& policies)
 absl::StatusOr<UpdateWalk> UpdateWalk::Make(const CatalogReader& reader, v1::UpdateState state,
                                             const Selection& selection) {
   UpdateWalk walk(reader);
+  // What is held back is approved. What is inactive has no revision, and is listed elsewhere.
+  if (state == v1::UPDATE_STATE_HELD_BACK) state = v1::UPDATE_STATE_APPROVED;
   walk.state_ = state;
   ASSIGN_OR_RETURN(std::vector<ShardInfo> shards, reader.Shards());
   uint64_t all = 0;

@@ -77,8 +77,12 @@ void PrintNode(const Invocation& invocation, const v1::GetNodeResponse& response
   table.AddRow(
       {"head", absl::StrCat("seq ", status.head_seq(), ", epoch ", status.epoch().counter())});
   table.AddRow({"lag", Lag(node.lag())});
-  table.AddRow({"updates", absl::StrCat(status.updates(), ", approved ", status.approved_updates(),
-                                        ", ready ", status.ready_updates())});
+  table.AddRow(
+      {"updates", absl::StrCat(status.updates(), ", approved ", status.approved_updates(),
+                               ", ready ", status.ready_updates(),
+                               status.inactive_updates() == 0
+                                   ? ""
+                                   : absl::StrCat(", inactive ", status.inactive_updates()))});
   table.AddRow({"files", absl::StrCat("wanted ", status.files_wanted(), ", missing ",
                                       status.files_missing(), ", failed ", status.files_failed())});
   table.AddRow({"content", HumanBytes(status.content_bytes())});

@@ -15,6 +15,16 @@ namespace {
 
 constexpr absl::string_view kGetUpdate = "sluice.v1.CatalogService/GetUpdate";
 
+std::string HeldBackText(const Invocation& invocation, const v1::UpdateSummary& summary) {
+  const v1::SiteNotice& notice = summary.held_back();
+  const std::string how =
+      notice.suppressed()
+          ? "suppressed"
+          : absl::StrCat("held until ", HumanTime(ToTime(notice.held_until()), invocation.zone));
+  return absl::StrCat(how, " by ", summary.held_back_by(),
+                      notice.comment().empty() ? "" : absl::StrCat(": ", notice.comment()));
+}
+
 void PrintFacts(const Invocation& invocation, const v1::GetUpdateResponse& response) {
   const v1::UpdateSummary& summary = response.summary();
   Table facts({"FIELD", "VALUE"});
@@ -26,6 +36,9 @@ void PrintFacts(const Invocation& invocation, const v1::GetUpdateResponse& respo
   facts.AddRow({"classification", summary.classification()});
   facts.AddRow({"severity", WordOf(summary.severity())});
   facts.AddRow({"state", WordOf(summary.state())});
+  if (summary.has_held_back()) {
+    facts.AddRow({"held back", HeldBackText(invocation, summary)});
+  }
   facts.AddRow({"content", absl::StrCat(WordOf(summary.content()), ", ", summary.files_ready(),
                                         " of ", Plural(summary.files(), "file"), ", ",
                                         HumanBytes(summary.size_bytes()))});

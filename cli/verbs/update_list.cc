@@ -15,6 +15,7 @@ namespace sluice {
 namespace {
 
 constexpr absl::string_view kListUpdates = "sluice.v1.CatalogService/ListUpdates";
+constexpr absl::string_view kStates = "approved|not-approved|declined|pending|inactive|held-back";
 constexpr absl::string_view kListCategories = "sluice.v1.CatalogService/ListCategories";
 
 absl::StatusOr<v1::UpdateState> ParseState(absl::string_view text) {
@@ -22,8 +23,8 @@ absl::StatusOr<v1::UpdateState> ParseState(absl::string_view text) {
       absl::StrCat("UPDATE_STATE_", absl::AsciiStrToUpper(absl::StrReplaceAll(text, {{"-", "_"}})));
   v1::UpdateState state = v1::UPDATE_STATE_UNSPECIFIED;
   if (!v1::UpdateState_Parse(name, &state) || state == v1::UPDATE_STATE_UNSPECIFIED) {
-    return UsageError(absl::StrCat("--state: \"", text,
-                                   "\" is none of approved, not-approved, declined, pending"));
+    return UsageError(absl::StrCat("--state: \"", text, "\" is none of ",
+                                   absl::StrReplaceAll(kStates, {{"|", ", "}})));
   }
   return state;
 }
@@ -35,6 +36,7 @@ std::string Notes(const v1::UpdateSummary& update) {
   };
   if (update.expired()) add("expired");
   if (update.missing_upstream()) add("missing upstream");
+  if (update.has_held_back()) add(absl::StrCat("held back by ", update.held_back_by()));
   return notes;
 }
 
@@ -116,7 +118,7 @@ Verb UpdateListVerb() {
           .method = kListUpdates,
           .flags = {{"--product", "PATH", "only this product and all below it"},
                     {"--classification", "NAME", "only this classification"},
-                    {"--state", "approved|not-approved|declined|pending", "only in this state"},
+                    {"--state", kStates, "only in this state"},
                     {"--failed", "", "only updates some of whose files failed"},
                     {"--language", "TAG", "language of titles; default: en"},
                     {"--limit", "N", "at most N; default: all"}},

@@ -156,7 +156,7 @@ TEST_F(CliTest, UpdateListReadsAllPagesAndPassesTheFilterOn) {
 
 TEST_F(CliTest, UpdateListRefusesBadFlags) {
   EXPECT_EQ(Run({"update", "list", "--state", "good"}), 2);
-  EXPECT_THAT(err_, HasSubstr("none of approved, not-approved, declined, pending"));
+  EXPECT_THAT(err_, HasSubstr("none of approved, not-approved, declined, pending, inactive"));
   EXPECT_EQ(Run({"update", "list", "--limit", "0"}), 2);
 }
 

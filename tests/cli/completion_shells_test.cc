@@ -185,8 +185,9 @@ TEST_F(CompletionShellsTest, BashCompletesFlagsOfTheVerb) {
 TEST_F(CompletionShellsTest, BashCompletesValues) {
   EXPECT_THAT(Bash("sluice -o "), ElementsAre("table", "json", "yaml", "name"));
   EXPECT_THAT(Bash("sluice -o=j"), ElementsAre("json"));
-  EXPECT_THAT(Bash("sluice update list --state "),
-              ElementsAre("approved", "not-approved", "declined", "pending"));
+  EXPECT_THAT(
+      Bash("sluice update list --state "),
+      ElementsAre("approved", "not-approved", "declined", "pending", "inactive", "held-back"));
   EXPECT_THAT(Bash("sluice update list --state=p"), ElementsAre("pending"));
   EXPECT_THAT(Bash("sluice completion "), ElementsAre("bash", "zsh", "fish"));
   EXPECT_THAT(Bash("sluice approve --group "), IsEmpty());
@@ -234,8 +235,9 @@ TEST_F(CompletionShellsTest, ZshCompletes) {
   EXPECT_THAT(Zsh("sluice frob "), IsEmpty());
   EXPECT_THAT(Zsh("sluice update frob "), IsEmpty());
   EXPECT_THAT(Zsh("sluice -o "), ElementsAre("table", "json", "yaml", "name"));
-  EXPECT_THAT(Zsh("sluice update list --state="),
-              ElementsAre("approved", "not-approved", "declined", "pending"));
+  EXPECT_THAT(
+      Zsh("sluice update list --state="),
+      ElementsAre("approved", "not-approved", "declined", "pending", "inactive", "held-back"));
   EXPECT_THAT(Zsh("sluice completion "), ElementsAre("bash", "zsh", "fish"));
   EXPECT_THAT(Zsh("sluice subscription set --product a --pro"), ElementsAre("--product"));
   EXPECT_THAT(Zsh("sluice certificate show files/n"), Contains("nodes"));
@@ -264,7 +266,8 @@ TEST_F(CompletionShellsTest, FishCompletes) {
   EXPECT_THAT(Fish("sluice update frob "), IsEmpty());
   EXPECT_THAT(Fish("sluice -o "), UnorderedElementsAre("table", "json", "yaml", "name"));
   EXPECT_THAT(Fish("sluice update list --state "),
-              UnorderedElementsAre("approved", "not-approved", "declined", "pending"));
+              UnorderedElementsAre("approved", "not-approved", "declined", "pending", "inactive",
+                                   "held-back"));
   EXPECT_THAT(Fish("sluice completion "), UnorderedElementsAre("bash", "zsh", "fish"));
   EXPECT_THAT(Fish("sluice certificate show files/"),
               UnorderedElementsAre("files/nodes/", "files/two words/"));

@@ -54,8 +54,9 @@ TEST_F(RunTest, HelpOfAVerbNamesItsRpc) {
 TEST_F(RunTest, HelpKeepsItsColumnBesideALongFlag) {
   EXPECT_EQ(Run({"update", "list", "--help"}), 0);
   EXPECT_THAT(out_, HasSubstr("  --product PATH           only this product and all below it\n"));
-  EXPECT_THAT(out_, HasSubstr("  --state approved|not-approved|declined|pending\n"
-                              "                           only in this state\n"));
+  EXPECT_THAT(out_,
+              HasSubstr("  --state approved|not-approved|declined|pending|inactive|held-back\n"
+                        "                           only in this state\n"));
 }
 
 TEST_F(RunTest, PrintsTheRelease) {

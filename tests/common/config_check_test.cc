@@ -13,6 +13,7 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 template <typename Config>
 Config Parsed(absl::string_view yaml) {
@@ -93,6 +94,12 @@ TEST(CompleteConfigTest, KeepsWhatIsSetToZeroOrFalse) {
   EXPECT_EQ(config.upstream().schedule().times_a_day(), 0);
   EXPECT_EQ(config.upstream().schedule().jitter().seconds(), 0);
   EXPECT_EQ(config.upstream().schedule().retries(), 0);
+}
+
+TEST(CompleteConfigTest, KnowsTheModesOfANodeThatFollows) {
+  EXPECT_THAT(DownstreamMistakes("mode: root"),
+              HasSubstr("mode: \"root\" is neither replica nor autonomous"));
+  EXPECT_THAT(DownstreamMistakes("mode: autonomous"), Not(HasSubstr("mode:")));
 }
 
 TEST(CompleteConfigTest, NamesWhatIsMissing) {
@@ -273,11 +280,6 @@ TEST(CompleteConfigTest, RefusesOtherBadValues) {
               AllOf(HasSubstr("parallel_transfers: 65"), HasSubstr("stall_timeout: must be")));
   EXPECT_THAT(DownstreamMistakes("upstream: {target: \"unix:/u\"}\nguard_percent: 0"),
               HasSubstr("guard_percent: 0 is not from 1 to 100"));
-}
-
-TEST(CompleteConfigTest, SaysWhatThisReleaseDoesNotOffer) {
-  EXPECT_THAT(DownstreamMistakes("upstream: {target: \"unix:/u\"}\nmode: autonomous"),
-              HasSubstr("mode: this release offers replica alone"));
 }
 
 }  // namespace

@@ -29,7 +29,7 @@ SyncEngineOptions EngineBench::Options() {
 
 EngineBench::EngineBench(SyncEngineOptions options)
     : options_(std::move(options)), clock_(absl::FromUnixSeconds(1'700'000'000)) {
-  EXPECT_TRUE(Catalog::Create(store_, anchor_, Uuid::Random(), clock_).ok());
+  EXPECT_TRUE(Catalog::Create(store_, anchor_, Uuid::Random(), clock_, options_.node.mode).ok());
   absl::StatusOr<std::unique_ptr<Catalog>> catalog = Catalog::Open(store_, anchor_);
   EXPECT_TRUE(catalog.ok()) << catalog.status();
   catalog_ = *std::move(catalog);
@@ -118,6 +118,14 @@ void EngineBench::CutChanges(absl::Status status) {
   ASSERT_TRUE(feed_.has_value()) << "no change stream is open";
   feed_.reset();
   Tell(ChangesEnded{feed_call_, std::move(status)});
+}
+
+CommitOutcome EngineBench::CommitHere(const CatalogChange& change) {
+  const absl::StatusOr<CommitOutcome> outcome = catalog_->Commit(change);
+  EXPECT_TRUE(outcome.ok()) << outcome.status();
+  if (!outcome.ok()) return CommitOutcome();
+  if (engine_ != nullptr) Tell(RecordsChanged{outcome->changed});
+  return *outcome;
 }
 
 void EngineBench::Subscribe(const v1::Subscription& subscription) {
@@ -233,13 +241,14 @@ v1::Cursor EngineBench::Cursor() const {
 
 Fingerprint EngineBench::Ours() const {
   const CatalogReader reader = catalog_->Read();
-  return *SelectionFingerprint(reader, *Selection::Expand(reader, {}), catalog_->node_id());
+  return *SelectionFingerprint(reader, *Selection::Expand(reader, {}, catalog_->mode()),
+                               catalog_->node_id());
 }
 
 Fingerprint EngineBench::Theirs() const {
   const CatalogReader reader = upstream_->Read();
   const v1::Subscription subscription = *ReadSubscription(catalog_->Read());
-  return *SelectionFingerprint(reader, *Selection::Expand(reader, subscription),
+  return *SelectionFingerprint(reader, *Selection::Expand(reader, subscription, catalog_->mode()),
                                catalog_->node_id());
 }
 

@@ -54,6 +54,8 @@ class EngineBench {
   void MoveTo(TestCatalog& other);
   // Cuts the open change stream.
   void CutChanges(absl::Status status = absl::UnavailableError("cut"));
+  // What an operator changes at this node.
+  CommitOutcome CommitHere(const CatalogChange& change);
   // Stores a subscription and tells the engine.
   void Subscribe(const v1::Subscription& subscription);
 

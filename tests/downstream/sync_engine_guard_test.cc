@@ -3,7 +3,10 @@
 #include "common/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "storage/category_ids.h"
+#include "storage/decisions.h"
 #include "storage/leases.h"
+#include "storage/payload.h"
 #include "storage/selection.h"
 #include "tests/downstream/engine_bench.h"
 
@@ -226,8 +229,15 @@ TEST(LeaseReportTest, AnAutonomousNodeLeasesWhatItApproved) {
   EngineBench bench(options);
   bench.upstream().AddUpdate({.name = "a"});
   bench.upstream().AddUpdate({.name = "b"});
-  bench.upstream().Approve("a");
   bench.Start();
+  CatalogChange decided;
+  decided.Originate(
+      PackPolicy(UpdateIdOf("a"),
+                 {PackDecision(MakeApproval("a", GroupIdOfName(kAllComputersGroup))).value()},
+                 v1::ShardDefinition())
+          .value());
+  bench.CommitHere(decided);
+  bench.Tell(ReportDue{});
   bench.Advance(absl::Seconds(1));
   EXPECT_TRUE(HeldAbove(bench, "a"));
   EXPECT_FALSE(HeldAbove(bench, "b"));

@@ -11,6 +11,7 @@
 #include "storage/acknowledgements.h"
 #include "storage/decisions.h"
 #include "storage/own_acknowledgements.h"
+#include "storage/payload.h"
 #include "storage/selection.h"
 #include "tests/sim/simulation.h"
 #include "tests/storage/catalog_invariants.h"
@@ -22,12 +23,12 @@ namespace {
 using Facts = std::map<std::string, std::string>;
 
 absl::StatusOr<Facts> FactsOf(const CatalogReader& reader, const Selection& selection,
-                              const Uuid& excluded_keeper) {
+                              const Uuid& excluded) {
   Facts facts;
   ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
   for (const ShardInfo& shard : shards) {
-    const bool excluded = shard.definition.kept_by() == excluded_keeper.view();
-    if (excluded || !selection.Matches(shard.definition)) continue;
+    const bool own = IsOwnOf(shard.definition, excluded);
+    if (own || !selection.Matches(shard.definition)) continue;
     ASSIGN_OR_RETURN(const std::vector<ShardMember> members, reader.Members(shard.id, "", 1 << 20));
     for (const ShardMember& member : members) {
       RecordKey name = member.key;
@@ -94,6 +95,9 @@ absl::Status CheckKept(const SimNode& node, bool history_lost, bool any_switched
       }
     }
     for (const ShardMember& member : members) {
+      if (member.key.kind == v1::RECORD_KIND_SITE) {
+        return absl::InternalError(node.name_ + " keeps what a node held back");
+      }
       ASSIGN_OR_RETURN(const RecordColumns columns, reader.GetColumns(member.key));
       bool known = ever.contains(columns.header.digest());
       for (const v1::DecisionEntry& entry : columns.header.decisions()) {
@@ -101,6 +105,28 @@ absl::Status CheckKept(const SimNode& node, bool history_lost, bool any_switched
         if (!known) break;
       }
       if (!known) return absl::InternalError(node.name_ + " keeps what never was");
+    }
+  }
+  return absl::OkStatus();
+}
+
+// What a node decides itself is where its update is.
+absl::Status CheckOwnPolicies(const SimNode& node) {
+  const CatalogReader reader = node.catalog_->Read();
+  ASSIGN_OR_RETURN(const std::vector<RecordColumns> policies,
+                   reader.List(v1::RECORD_KIND_POLICY, "", 1 << 20));
+  for (const RecordColumns& policy : policies) {
+    if (policy.key.kept()) {
+      return absl::InternalError(node.name_ + " keeps a decision that is its own");
+    }
+    const absl::StatusOr<RecordColumns> current = reader.CurrentRevision(policy.key.id);
+    if (!current.ok()) continue;
+    ASSIGN_OR_RETURN(const ShardId place, ShardId::FromBytes(current->header.shard_id()));
+    ASSIGN_OR_RETURN(ShardInfo shard, reader.Shard(place));
+    shard.definition.clear_kept_by();
+    const ShardId expected = ShardId::Of(ShardInStream(shard.definition, v1::STREAM_KIND_POLICY));
+    if (policy.header.shard_id() != expected.bytes()) {
+      return absl::InternalError(node.name_ + " has a decision in another shard than its update");
     }
   }
   return absl::OkStatus();
@@ -198,6 +224,7 @@ absl::Status Simulation::Check() {
       return absl::InternalError(node->name_ + " does not return to the upstream that it prefers");
     }
     RETURN_IF_ERROR(CheckNode(*node));
+    if (node->decides()) RETURN_IF_ERROR(CheckOwnPolicies(*node));
     RETURN_IF_ERROR(CheckContent(*node));
     // A node that followed another meanwhile may have taken back there what is known by the old
     // way.
@@ -213,8 +240,8 @@ absl::Status Simulation::CheckNode(const SimNode& node) {
   const CatalogReader above = node.upstream_->catalog_->Read();
   const CatalogReader here = node.catalog_->Read();
   ASSIGN_OR_RETURN(const v1::Subscription subscription, ReadSubscription(here));
-  ASSIGN_OR_RETURN(const Selection selection, Selection::Expand(above, subscription));
-  ASSIGN_OR_RETURN(const Selection everything, Selection::Expand(here, {}));
+  ASSIGN_OR_RETURN(const Selection selection, Selection::Expand(above, subscription, node.mode_));
+  ASSIGN_OR_RETURN(const Selection everything, Selection::Expand(here, {}, node.mode_));
   const Uuid& self = node.catalog_->node_id();
   ASSIGN_OR_RETURN(const Facts expected, FactsOf(above, selection, self));
   ASSIGN_OR_RETURN(const Facts actual, FactsOf(here, everything, self));

@@ -6,6 +6,7 @@
 #include "gtest/gtest.h"
 #include "storage/category_ids.h"
 #include "storage/decisions.h"
+#include "storage/payload.h"
 #include "tests/storage/test_catalog.h"
 #include "upstream/catalog_cleanup.h"
 
@@ -22,22 +23,31 @@ std::string SimEdits::ProductPath(int index) { return absl::StrCat("Vendor/Produ
 
 void SimEdits::Edit() {
   if (!root_.up()) return;
-  const int kind = Pick(10);
+  const int kind = Pick(11);
   if (kind < 4) return PutUpdate();
-  if (kind < 8) return PutDecision();
+  if (kind < 8) return PutDecision(root_);
   if (kind < 9) return PutCategory();
+  if (kind < 10) return PutNotice(root_);
   if (Pick(4) == 0) return CleanUp();
   PutExpiry();
 }
 
-// Whether the commit succeeds or is the root's death: what was written may have been seen.
-void SimEdits::Commit(CatalogChange change) {
-  root_.catalog_->Commit(change).IgnoreError();
-  Remember();
+void SimEdits::EditBelow(SimNode& node) {
+  if (!node.up()) return;
+  if (node.decides() && Pick(2) == 0) return PutDecision(node);
+  PutNotice(node);
 }
 
-void SimEdits::Remember() {
-  const CatalogReader reader = root_.catalog_->Read();
+// Whether the commit succeeds or is the node's death: what was written may have been seen.
+void SimEdits::Commit(SimNode& node, const CatalogChange& change) {
+  const absl::StatusOr<CommitOutcome> outcome = node.catalog_->Commit(change);
+  Remember(node);
+  if (outcome.ok()) node.Handle(RecordsChanged{outcome->changed});
+}
+
+void SimEdits::Remember(const SimNode& node) {
+  if (!node.decides()) return;
+  const CatalogReader reader = node.catalog_->Read();
   for (const v1::RecordKind kind : {v1::RECORD_KIND_CATEGORY, v1::RECORD_KIND_REVISION,
                                     v1::RECORD_KIND_EXPIRY, v1::RECORD_KIND_POLICY}) {
     const auto rows = reader.List(kind, "", 1 << 20);
@@ -79,30 +89,50 @@ void SimEdits::PutUpdate() {
   CatalogChange change;
   if (Pick(2) == 0) {
     change.Originate(std::move(packed));
-    return Commit(std::move(change));
+    return Commit(root_, change);
   }
   // As a source would offer it.
   change.Import(std::move(packed));
-  Commit(std::move(change));
+  Commit(root_, change);
   EXPECT_TRUE(!purged || !root_.catalog_->Read().CurrentRevision(id).ok())
       << facts.name << " came back though it was deleted";
 }
 
-void SimEdits::PutDecision() {
+void SimEdits::PutDecision(SimNode& node) {
   const std::string update = absl::StrCat("update", Pick(kUpdates));
-  const CatalogReader reader = root_.catalog_->Read();
+  const CatalogReader reader = node.catalog_->Read();
   const auto current = reader.CurrentRevision(UpdateIdOf(update));
   if (!current.ok()) return;
   v1::Decision decision = Pick(3) == 0
                               ? MakeDecline(update)
                               : MakeApproval(update, GroupIdOfName(absl::StrCat("g", Pick(2))));
   decision.set_cleared(Pick(3) == 0);
-  const auto shard = reader.Shard(*ShardId::FromBytes(current->header.shard_id()));
+  auto shard = reader.Shard(*ShardId::FromBytes(current->header.shard_id()));
   ASSERT_TRUE(shard.ok()) << shard.status();
+  shard->definition.clear_kept_by();
   CatalogChange change;
   change.Originate(*PackPolicy(UpdateIdOf(update), {*PackDecision(decision)},
                                ShardInStream(shard->definition, v1::STREAM_KIND_POLICY)));
-  Commit(std::move(change));
+  Commit(node, change);
+}
+
+// Holds end before the tree has to be quiet.
+void SimEdits::PutNotice(SimNode& node) {
+  const std::string update = absl::StrCat("update", Pick(kUpdates));
+  const Uuid& self = node.catalog_->node_id();
+  const absl::Duration length = absl::Seconds(Pick(600));
+  CatalogChange change;
+  switch (Pick(3)) {
+    case 0:
+      change.Delete({v1::RECORD_KIND_SITE, SiteNoticeId(self, UpdateIdOf(update)), 0, {}});
+      break;
+    case 1:
+      change.Originate(*PackSiteNotice(MakeHold(update, self, node.clock_.Now() + length)));
+      break;
+    default:
+      change.Originate(*PackSiteNotice(MakeSuppression(update, self)));
+  }
+  Commit(node, change);
 }
 
 void SimEdits::PutCategory() {
@@ -119,7 +149,7 @@ void SimEdits::PutCategory() {
   category.set_name(path);
   CatalogChange change;
   change.Originate(*PackCategory(category));
-  Commit(std::move(change));
+  Commit(root_, change);
 }
 
 void SimEdits::PutExpiry() {
@@ -138,7 +168,7 @@ void SimEdits::PutExpiry() {
     const auto shard = reader.Shard(*ShardId::FromBytes(current->header.shard_id()));
     change.Originate(*PackExpiry(expiry, shard->definition));
   }
-  Commit(std::move(change));
+  Commit(root_, change);
 }
 
 // Whatever may go, in commits that a fault may break off.
@@ -155,7 +185,7 @@ void SimEdits::CleanUp() {
       .Run(request, absl::InfiniteFuture(),
            [](absl::string_view, absl::string_view, CatalogChange&) {})
       .IgnoreError();
-  Remember();
+  Remember(root_);
 }
 
 }  // namespace sluice

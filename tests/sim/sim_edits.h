@@ -1,5 +1,6 @@
-// Sim edits: what happens at the simulated root: updates, revisions, decisions, products that move,
-// expiries, clean-ups.
+// Sim edits: what operators and sources do: updates, revisions, products that move, expiries and
+// clean-ups at the simulated root, decisions there and at autonomous nodes, and notices at any
+// node.
 #pragma once
 
 #include <random>
@@ -15,15 +16,17 @@ class SimEdits {
  public:
   SimEdits(SimNode& root, std::mt19937_64& random) : root_(root), random_(random) {}
 
-  // One random edit. A failed write is the root's death, and nobody's concern here.
+  // One random edit at the root. A failed write is the node's death, and nobody's concern here.
   void Edit();
+  // One by an operator at a node below it.
+  void EditBelow(SimNode& node);
 
   // A root that was taken back in time has updates again whose files a clean-up freed. It gets them
   // from their source, as a real one does.
   void RefetchFiles();
 
-  // Notes what the root holds now.
-  void Remember();
+  // Notes what a node holds now that decides.
+  void Remember(const SimNode& node);
 
   // Digests of all records and decisions that ever were.
   const std::set<std::string>& ever() const { return ever_; }
@@ -35,11 +38,12 @@ class SimEdits {
   int Pick(int n) { return std::uniform_int_distribution<int>(0, n - 1)(random_); }
   void StoreFile(const std::string& bytes);
   void PutUpdate();
-  void PutDecision();
+  void PutDecision(SimNode& node);
+  void PutNotice(SimNode& node);
   void PutCategory();
   void PutExpiry();
   void CleanUp();
-  void Commit(CatalogChange change);
+  void Commit(SimNode& node, const CatalogChange& change);
 
   SimNode& root_;
   std::mt19937_64& random_;

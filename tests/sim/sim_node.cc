@@ -14,15 +14,17 @@ constexpr int64_t kLoadPackBytes = 1000;
 
 }  // namespace
 
-SimNode::SimNode(std::string name, std::vector<SimNode*> upstreams, Clock& clock,
+SimNode::SimNode(std::string name, std::vector<SimNode*> upstreams, v1::NodeMode mode, Clock& clock,
                  std::mt19937_64& random, std::function<void(SimNode&, const EngineAction&)> act)
     : name_(std::move(name)),
       upstreams_(std::move(upstreams)),
       upstream_(upstreams_.empty() ? nullptr : upstreams_.front()),
+      mode_(mode),
       clock_(clock),
       random_(random),
       act_(std::move(act)) {
-  const absl::Status created = Catalog::Create(store_, anchor_, Uuid::FromName({}, name_), clock_);
+  const absl::Status created =
+      Catalog::Create(store_, anchor_, Uuid::FromName({}, name_), clock_, mode_);
   EXPECT_TRUE(created.ok()) << created;
 }
 
@@ -58,7 +60,7 @@ void SimNode::Start() {
   choice_ = std::make_unique<UpstreamChoice>(
       upstreams_.size(), UpstreamChoice::Options{.answers_needed_max = 4}, random_);
   SyncEngineOptions options;
-  options.node = {name_, v1::NODE_MODE_REPLICA, "sim"};
+  options.node = {name_, mode_, "sim"};
   options.peer = upstream_->name_;
   options.schedule.times_a_day = 0;
   options.guard_percent = guard_percent_;

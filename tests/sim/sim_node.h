@@ -37,14 +37,16 @@ class SimNode : public ContentDemand {
  public:
   // `act` carries out what the engine wants. The root has no upstreams; others follow the first,
   // and the next while that cannot be used.
-  SimNode(std::string name, std::vector<SimNode*> upstreams, Clock& clock, std::mt19937_64& random,
-          std::function<void(SimNode&, const EngineAction&)> act);
+  SimNode(std::string name, std::vector<SimNode*> upstreams, v1::NodeMode mode, Clock& clock,
+          std::mt19937_64& random, std::function<void(SimNode&, const EngineAction&)> act);
 
   // Opens the stores; a store behind its anchor gets a new epoch. Then the engine begins.
   void Start();
   // Forgets everything but what is stored.
   void Kill();
   bool up() const { return catalog_ != nullptr; }
+  // Decisions are made here.
+  bool decides() const { return mode_ != v1::NODE_MODE_REPLICA; }
   // Whether a write was made to fail: the process counts as killed at that moment.
   bool hit() const { return store_.write_failed() || (anchor_.fail_ && anchor_hit_); }
 
@@ -72,6 +74,7 @@ class SimNode : public ContentDemand {
   const std::string name_;
   const std::vector<SimNode*> upstreams_;
   SimNode* upstream_;  // The one that is followed.
+  const v1::NodeMode mode_;
   // Called before another one is: what is open to the one before ends.
   std::function<void(SimNode&)> on_switch_ = [](SimNode&) {};
   std::unique_ptr<UpstreamChoice> choice_;

@@ -35,8 +35,9 @@ Simulation::Simulation(uint64_t seed)
     if (i > 0) upstreams.push_back(nodes_[static_cast<size_t>(Pick(i))].get());
     if (i > 1 && Chance() < 0.5) upstreams.push_back(nodes_[static_cast<size_t>(Pick(i))].get());
     if (upstreams.size() == 2 && upstreams[0] == upstreams[1]) upstreams.pop_back();
+    const v1::NodeMode below = Pick(4) == 0 ? v1::NODE_MODE_AUTONOMOUS : v1::NODE_MODE_REPLICA;
     nodes_.push_back(std::make_unique<SimNode>(
-        absl::StrCat("node", i), upstreams, clock_, random_,
+        absl::StrCat("node", i), upstreams, i == 0 ? v1::NODE_MODE_ROOT : below, clock_, random_,
         [this](SimNode& node, const EngineAction& action) { Act(node, action); }));
     nodes_.back()->guard_percent_ = kGuardPercents[static_cast<size_t>(Pick(3))];
     nodes_.back()->on_switch_ = [this](SimNode& node) { CloseLinks(node); };
@@ -414,7 +415,11 @@ void Simulation::Fetch(SimNode& node, const ContentInfo& file) {
 // ---- Faults and edits.
 
 void Simulation::Edit() {
-  edits_->Edit();
+  if (Chance() < 0.8) {
+    edits_->Edit();
+  } else {
+    edits_->EditBelow(*nodes_[static_cast<size_t>(1 + Pick(static_cast<int>(nodes_.size()) - 1))]);
+  }
   Settle();
 }
 
@@ -422,9 +427,8 @@ void Simulation::Restart(SimNode& node) {
   if (node.up()) node.Kill();
   timers_[&node] = absl::InfiniteFuture();
   node.Start();
-  if (!node.upstreams_.empty()) return;
-  edits_->Remember();
-  edits_->RefetchFiles();
+  edits_->Remember(node);
+  if (node.upstreams_.empty()) edits_->RefetchFiles();
 }
 
 void Simulation::Fault() {

@@ -13,6 +13,7 @@
 #include "gtest/gtest.h"
 #include "sluice/v1/replication_service.pb.h"
 #include "sluice/v1/sync_service.pb.h"
+#include "storage/decisions.h"
 #include "storage/payload.h"
 #include "storage/selection.h"
 #include "tests/storage/catalog_invariants.h"
@@ -193,6 +194,35 @@ TEST_F(StateDirectoryTest, PromotesNoOldRevisionToTheCurrentOne) {
   const CatalogReader reader = (*state)->catalog().Read();
   EXPECT_EQ(reader.Revisions(UpdateIdOf("a"))->size(), 2U);
   EXPECT_EQ(reader.CurrentRevision(UpdateIdOf("a"))->header.title(), "new");
+}
+
+TEST_F(StateDirectoryTest, SaysWhatToDoWhenTheConfigurationSaysAnotherMode) {
+  ASSERT_TRUE(StateDirectory::Init(paths_, clock_, {.mode = v1::NODE_MODE_AUTONOMOUS}).ok());
+  EXPECT_TRUE(StateDirectory::Open(paths_, v1::NODE_MODE_AUTONOMOUS).ok());
+  const absl::Status replica = StateDirectory::Open(paths_, v1::NODE_MODE_REPLICA).status();
+  EXPECT_EQ(ReasonOf(replica), v1::REASON_STORE_IDENTITY);
+  EXPECT_THAT(std::string(replica.message()), HasSubstr("say mode: autonomous"));
+  const absl::Status root = StateDirectory::Open(paths_, v1::NODE_MODE_ROOT).status();
+  EXPECT_THAT(std::string(root.message()), HasSubstr("promote"));
+}
+
+// It decides from then on for those who were not below it, too.
+TEST_F(StateDirectoryTest, PromotesAnAutonomousNodeWithItsDecisions) {
+  ASSERT_TRUE(StateDirectory::Init(paths_, clock_, {.mode = v1::NODE_MODE_AUTONOMOUS}).ok());
+  {
+    const auto state = StateDirectory::Open(paths_);
+    ASSERT_TRUE(state.ok()) << state.status();
+    CatalogChange change;
+    change.Originate(*PackRevision(MakeRevision({.name = "a"}), 0));
+    change.Originate(*PackPolicy(
+        UpdateIdOf("a"), {*PackDecision(MakeDecline("a"))},
+        ShardInStream(ShardOfRevision(MakeRevision({.name = "a"})), v1::STREAM_KIND_POLICY)));
+    ASSERT_TRUE((*state)->catalog().Commit(change).ok());
+  }
+  ASSERT_TRUE(StateDirectory::Promote(paths_, clock_).ok());
+  const auto state = StateDirectory::Open(paths_, v1::NODE_MODE_ROOT);
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_TRUE(StandingOf((*state)->catalog().Read(), UpdateIdOf("a"))->declined());
 }
 
 // One decision is only kept, another is in the policy: both stay in force.

@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "google/protobuf/util/time_util.h"
 #include "gtest/gtest.h"
 #include "storage/category_ids.h"
 #include "storage/decisions.h"
@@ -54,8 +55,25 @@ v1::Decision MakeDecline(absl::string_view update) {
   return decision;
 }
 
-TestCatalog::TestCatalog(absl::Time start, const Uuid& node_id) : clock_(start) {
-  EXPECT_TRUE(Catalog::Create(store_, anchor_, node_id, clock_).ok());
+v1::SiteNotice MakeHold(absl::string_view update, const Uuid& node, absl::Time until) {
+  v1::SiteNotice notice;
+  notice.set_node_id(node.bytes());
+  notice.set_update_id(UpdateIdOf(update).bytes());
+  *notice.mutable_held_until() =
+      google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(until));
+  return notice;
+}
+
+v1::SiteNotice MakeSuppression(absl::string_view update, const Uuid& node) {
+  v1::SiteNotice notice;
+  notice.set_node_id(node.bytes());
+  notice.set_update_id(UpdateIdOf(update).bytes());
+  notice.set_suppressed(true);
+  return notice;
+}
+
+TestCatalog::TestCatalog(absl::Time start, const Uuid& node_id, v1::NodeMode mode) : clock_(start) {
+  EXPECT_TRUE(Catalog::Create(store_, anchor_, node_id, clock_, mode).ok());
   absl::StatusOr<std::unique_ptr<Catalog>> catalog = Catalog::Open(store_, anchor_);
   EXPECT_TRUE(catalog.ok()) << catalog.status();
   catalog_ = *std::move(catalog);

@@ -31,11 +31,14 @@ Uuid UpdateIdOf(absl::string_view name);
 v1::Revision MakeRevision(const UpdateFacts& facts);
 v1::Decision MakeApproval(absl::string_view update, const Uuid& group);
 v1::Decision MakeDecline(absl::string_view update);
+v1::SiteNotice MakeHold(absl::string_view update, const Uuid& node, absl::Time until);
+v1::SiteNotice MakeSuppression(absl::string_view update, const Uuid& node);
 
 class TestCatalog {
  public:
   explicit TestCatalog(absl::Time start = absl::FromUnixSeconds(1'700'000'000),
-                       const Uuid& node_id = Uuid::Random());
+                       const Uuid& node_id = Uuid::Random(),
+                       v1::NodeMode mode = v1::NODE_MODE_UNSPECIFIED);
 
   Catalog& operator*() { return *catalog_; }
   Catalog* operator->() { return catalog_.get(); }

@@ -100,7 +100,11 @@ TEST_F(CleanupTest, ALargeRemovalWaitsForTheOperatorOfEachNode) {
   EXPECT_EQ(site.Stop(), 0);
   site.Start();
   ASSERT_TRUE(Eventually(site, [&] { return !HeldRemoval(site).empty(); }));
-  EXPECT_EQ(site.Cli({"guard", "release", HeldRemoval(site)}).exit_code, 0);
+  const Finished shown = site.Cli({"guard", "show"});
+  EXPECT_NE(shown.out.find(HeldRemoval(site)), std::string::npos) << shown.out << shown.err;
+  EXPECT_NE(site.Cli({"guard", "release", "0123456789abcdef"}).exit_code, 0);
+  const Finished released = site.Cli({"guard", "release"});
+  EXPECT_EQ(released.exit_code, 0) << released.err;
   EXPECT_TRUE(Eventually(site, [&] { return UpdateCount(site) == 0; }));
   EXPECT_EQ(HeldRemoval(site), "");
 }

@@ -135,14 +135,6 @@ TEST_F(ParityTreeTest, APetitionReachesTheRootAndItsGrantComesBack) {
   // A node speaks for those that are known to be below it.
   EXPECT_TRUE(Eventually(*middle_, [&] { return IsBelow(*root_, "site", middle_->node_id()); }));
 
-  const std::string pin = Ask(*leaf_, "--pin");
-  ASSERT_EQ(StateOf(*middle_, pin), v1::PETITION_STATE_WAITING);
-  Grant(*middle_, pin);
-  EXPECT_EQ(StateOf(*root_, pin), v1::PETITION_STATE_GRANTED) << "the root has these updates";
-  EXPECT_EQ(StateOf(*middle_, pin), v1::PETITION_STATE_GRANTED);
-  EXPECT_TRUE(
-      Eventually(*leaf_, [&] { return StateOf(*leaf_, pin) == v1::PETITION_STATE_GRANTED; }));
-
   const std::string widen = Ask(*leaf_, "--widen");
   Grant(*middle_, widen);
   EXPECT_TRUE(Eventually(*leaf_, [&] { return CheckParity(*leaf_).exit_code == 0; }))

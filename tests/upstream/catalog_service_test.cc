@@ -51,7 +51,8 @@ class CatalogServiceTest : public ::testing::Test {
 
   TestCatalog catalog_;
   MemoryContentStore content_;
-  CatalogService service_{*catalog_, content_};
+  ManualClock clock_{absl::FromUnixSeconds(1'700'000'000)};
+  CatalogService service_{*catalog_, content_, clock_};
 };
 
 TEST_F(CatalogServiceTest, FiltersByProductWithAllBelowIt) {

@@ -4,6 +4,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "storage/acknowledgements.h"
+#include "storage/payload.h"
 #include "storage/root_cursor.h"
 #include "storage/selection.h"
 #include "tests/storage/test_catalog.h"
@@ -255,6 +256,54 @@ TEST_F(ReplicationServerTest, AnswersRecordsItemByItem) {
   ASSERT_THAT(response->items(), SizeIs(2));
   EXPECT_EQ(response->items(0).record().key().id(), key.id.bytes());
   EXPECT_EQ(response->items(1).status().reason(), "ITEM_NOT_FOUND");
+}
+
+// It decides itself.
+TEST_F(ReplicationServerTest, GivesAnAutonomousNodeNoDecisions) {
+  const RecordKey update = catalog_.AddUpdate({.name = "a"});
+  catalog_.Approve("a");
+  const RecordKey policy = {v1::RECORD_KIND_POLICY, update.id, 0, {}};
+  v1::GetRecordsRequest records;
+  records.set_mode(v1::NODE_MODE_AUTONOMOUS);
+  *records.add_keys() = policy.ToProto();
+  *records.add_keys() = update.ToProto();
+  const auto given = server_.GetRecords(records);
+  EXPECT_EQ(given->items(0).status().reason(), "ITEM_FILTERED");
+  EXPECT_TRUE(given->items(1).has_record());
+
+  v1::ReconcileRequest compare;
+  compare.mutable_open()->set_node_id(kChild.bytes());
+  compare.mutable_open()->set_mode(v1::NODE_MODE_AUTONOMOUS);
+  const auto sums = server_.Reconcile().Handle(compare);
+  ASSERT_THAT(sums->front().sums().shards(), SizeIs(1));
+  EXPECT_EQ(sums->front().sums().shards(0).definition().stream(), v1::STREAM_KIND_CATALOG);
+
+  v1::ChangesRequest changes = ChangesFrom(0);
+  changes.set_mode(v1::NODE_MODE_AUTONOMOUS);
+  EXPECT_EQ(ReasonOf(server_.Changes(changes).status()), v1::REASON_SELECTION_CHANGED)
+      << "the cursor was a replica's";
+  changes.mutable_cursor()->set_selection_hash(sums->front().sums().selection_hash());
+  ChangeFeed feed = server_.Changes(changes).value();
+  const std::vector<v1::ChangesResponse> messages = Drain(feed);
+  ASSERT_THAT(messages, SizeIs(2));
+  ASSERT_THAT(messages[0].batch().changes(), SizeIs(1));
+  EXPECT_EQ(messages[0].batch().changes(0).record().key().kind(), v1::RECORD_KIND_REVISION);
+  EXPECT_EQ(messages[1].mark().fingerprint().count(), 1u);
+}
+
+// Its own come from itself, those of its upstream from above.
+TEST_F(ReplicationServerTest, TellsANodeNothingThatItHoldsBackItself) {
+  CatalogChange change;
+  for (const Uuid& node : {kChild, catalog_->node_id()}) {
+    change.Originate(PackSiteNotice(MakeSuppression("a", node)).value());
+  }
+  catalog_.Commit(change);
+  ChangeFeed feed = server_.Changes(ChangesFrom(0)).value();
+  const std::vector<v1::ChangesResponse> messages = Drain(feed);
+  ASSERT_THAT(messages, SizeIs(2));
+  ASSERT_THAT(messages[0].batch().changes(), SizeIs(1));
+  EXPECT_EQ(messages[0].batch().shards(0).site_node_id(), catalog_->node_id().bytes());
+  EXPECT_EQ(messages[1].mark().fingerprint().count(), 1u);
 }
 
 TEST_F(ReplicationServerTest, ComparesByShardAndThenByKey) {
