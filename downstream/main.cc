@@ -219,16 +219,7 @@ class DownstreamDaemon : public RunningDaemon {
                  .timeout = CallOptionsOf(config).stall_timeout,
                  .on_checked = [this] { driver_.Post(ReportDue{}); }}),
         upstream_service_(state_->catalog(), state_->content(), *links_, driver_,
-                          {.configured = ConfiguredUpstreams(config),
-                           .timeout = CallOptionsOf(config).stall_timeout,
-                           .guard_percent = config.guard_percent(),
-                           .audit =
-                               [this](const CallContext& context, absl::string_view action,
-                                      absl::string_view subject, absl::string_view detail,
-                                      CatalogChange& change) {
-                                 audit_.Add(context, action, subject, detail, change);
-                               },
-                           .name_of = ActorOf}),
+                          UpstreamOptions(config)),
         node_(*state_, audit_, demand_, clock_, log,
               {.config = config.node(),
                .upstream_target = config.upstream().target(),
@@ -291,6 +282,18 @@ class DownstreamDaemon : public RunningDaemon {
              },
          .start_sync = [this] { driver_.Post(SyncRequested{v1::SYNC_TRIGGER_OPERATOR}); }},
         node_.router());
+  }
+
+  UpstreamService::Options UpstreamOptions(const config::v1::DownstreamDaemon& config) {
+    return {.configured = ConfiguredUpstreams(config),
+            .timeout = CallOptionsOf(config).stall_timeout,
+            .guard_percent = config.guard_percent(),
+            .audit =
+                [this](const CallContext& context, absl::string_view action,
+                       absl::string_view subject, absl::string_view detail, CatalogChange& change) {
+                  audit_.Add(context, action, subject, detail, change);
+                },
+            .name_of = ActorOf};
   }
 
   // Of the upstream that is followed; what became of those before it is told by another condition.

@@ -260,9 +260,10 @@ absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Th
       const ShardMember& mine = *found->second;
       here.erase(found);
       if (mine.digest == entry.digest && mine.stamp == entry.stamp) continue;
-      // Ours would stand in the way of what the upstream's history holds now. A policy is replaced
+      // Ours would stand in the way of what the upstream's history holds now: one that was put back
+      // from a copy gives the same stamps to other facts. A policy is replaced
       // whole when it comes; until then, and if it never comes, what was decided stays in force.
-      const bool in_the_way = entry.key.kind != v1::RECORD_KIND_POLICY && mine.stamp > entry.stamp;
+      const bool in_the_way = entry.key.kind != v1::RECORD_KIND_POLICY && mine.stamp >= entry.stamp;
       if (mine.digest != entry.digest && in_the_way) StepAside(mine, shard, change);
     }
     ASSIGN_OR_RETURN(const bool adopted, AdoptLocal(entry, shard, change));

@@ -7,6 +7,7 @@
 #include "common/status.h"
 #include "downstream/from_above.h"
 #include "google/protobuf/util/time_util.h"
+#include "storage/absent_record.h"
 #include "storage/payload.h"
 
 namespace sluice {
@@ -65,8 +66,34 @@ void RecordApplier::Add(v1::Record record, absl::Time now, CatalogChange& change
   }
   change.DeleteRow(Family::kMissing, item);
   Count(*key);
-  if (keeps_decisions_) return change.AcceptKeepingDecisions(*std::move(checked));
+  if (key->kind == v1::RECORD_KIND_REVISION &&
+      checked->record.state() == v1::RECORD_STATE_TOMBSTONE) {
+    buried_.insert(checked->record.digest());
+    buried_updates_.insert(key->id);
+  }
+  if (KeepsDecisionsOf(*key)) return change.AcceptKeepingDecisions(*std::move(checked));
   change.Accept(*std::move(checked));
+}
+
+bool RecordApplier::KeepsDecisionsOf(const RecordKey& policy) const {
+  if (policy.kind != v1::RECORD_KIND_POLICY || keeping_ == Keeping::kNone) return false;
+  // Where that cannot be read, nothing is given away.
+  return keeping_ == Keeping::kAll || !BegunAnew(policy).value_or(false);
+}
+
+absl::StatusOr<bool> RecordApplier::BegunAnew(const RecordKey& policy) const {
+  const CatalogReader reader = catalog_.Read();
+  const absl::StatusOr<RecordColumns> ours = reader.GetColumns(policy);
+  if (!ours.ok()) return false;  // There is nothing to lose.
+  ASSIGN_OR_RETURN(const Stamp decided, Stamp::FromProto(ours->header.stamp()));
+  ASSIGN_OR_RETURN(const std::vector<RecordColumns> revisions, reader.Revisions(policy.id));
+  for (const RecordColumns& revision : revisions) {
+    ASSIGN_OR_RETURN(const Stamp imported, Stamp::FromProto(revision.header.stamp()));
+    // It outlived the decisions, so its update was not removed since.
+    if (imported < decided && !buried_.contains(revision.header.digest())) return false;
+  }
+  if (buried_updates_.contains(policy.id)) return true;
+  return HasBuriedRevision(reader, policy.id);
 }
 
 void RecordApplier::Add(const v1::Left& left, CatalogChange& change) const {
@@ -102,6 +129,8 @@ void RecordApplier::Add(const v1::Left& left, CatalogChange& change) const {
 absl::Status RecordApplier::Apply(v1::ChangeBatch batch, absl::Time now, v1::Cursor& cursor,
                                   CatalogChange change) {
   for (const v1::ShardDefinition& shard : batch.shards()) Define(shard);
+  buried_.clear();
+  buried_updates_.clear();
   uint64_t last_seq = cursor.seq();
   for (v1::Change& entry : *batch.mutable_changes()) {
     last_seq = entry.seq();

@@ -174,10 +174,12 @@ void SyncDriver::Handle(EngineEvent event) {
   }
   if (const auto* const switched = std::get_if<UpstreamSwitched>(&event)) {
     log_.Warn("upstream_switched", {{"upstream", switched->peer}, {"why", switched->why}});
-    if (hooks_.on_switched) hooks_.on_switched();
   }
+  const bool moved = std::holds_alternative<UpstreamSwitched>(event);
   const std::vector<EngineAction> actions = engine_.Handle(std::move(event), clock_.Now());
   for (const EngineAction& action : actions) Do(action);
+  // After a session with the one before has ended.
+  if (moved && hooks_.on_switched) hooks_.on_switched();
   std::optional<UpstreamSwitched> switched;
   for (const EngineAction& action : actions) {
     const auto* const session = std::get_if<SessionChanged>(&action);

@@ -200,6 +200,7 @@ class SyncEngine {
   // Whom this node agreed with last, and how far that one had followed the root then.
   v1::NodeStatus in_step_;
   bool in_step_stored_ = true;
+  absl::Time approaching_since_ = absl::InfiniteFuture();
   bool approaching_ = false;  // Looking at marks until the upstream has caught up with `in_step_`.
   v1::Cursor approach_from_;
   absl::Time approach_again_ = absl::InfiniteFuture();

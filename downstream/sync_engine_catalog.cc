@@ -140,7 +140,8 @@ void SyncEngine::BeginReconcile(bool same_history, bool mistrusted) {
   if (!Check(Expand()) || !Check(MistrustCursor(same_history))) return;
   Enter(v1::SYNC_PHASE_CATALOG);
   applier_.BeginStream();
-  applier_.KeepDecisions(!same_history || mistrusted);
+  applier_.KeepDecisions(!same_history || mistrusted ? RecordApplier::Keeping::kAll
+                                                     : RecordApplier::Keeping::kNone);
   reconciler_ = std::make_unique<Reconciler>(catalog_, applier_, *selection_, same_history);
   const absl::StatusOr<bool> wish = guard_.SubscriptionChanged(subscription_);
   if (!Check(wish.status())) return;
@@ -236,7 +237,8 @@ void SyncEngine::BeginTail() {
   marks_only_ = *keeps;
   Enter(v1::SYNC_PHASE_CATALOG);
   applier_.BeginStream();
-  applier_.KeepDecisions(!InStep());
+  applier_.KeepDecisions(InStep() ? RecordApplier::Keeping::kUnlessBegunAnew
+                                  : RecordApplier::Keeping::kAll);
   state_ = State::kTail;
   changes_call_ = NextCall();
   v1::ChangesRequest request;

@@ -4,6 +4,7 @@
 // it is taken, so that nothing is rolled back and nothing looks missing: the node reads marks until
 // one is equal, or says that the upstream has followed the root as far as this node had
 // (docs/decisions/0013).
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,6 +16,9 @@ namespace sluice {
 namespace {
 
 constexpr absl::Duration kAskAgain = absl::Seconds(30);
+// An upstream that is behind for longer may be all that is left: the root itself may have lost what
+// this node knows.
+constexpr absl::Duration kWaitMax = absl::Hours(1);
 
 // Whether who is at `there` in the root's history has seen less of it than who is at `here`.
 // Histories of different roots cannot be compared.
@@ -49,6 +53,7 @@ void SyncEngine::On(const UpstreamSwitched& event) {
   request_call_ = 0;
   report_call_ = 0;
   report_due_ = true;
+  approaching_since_ = absl::InfiniteFuture();
   sessions_.SetPeer(event.peer);
   switched_why_ = absl::StrCat("following ", event.peer, " because ", event.why, "; ");
   if (event.at_once) return Begin(v1::SYNC_TRIGGER_RETRY);
@@ -75,6 +80,7 @@ bool SyncEngine::InStep() const {
 
 void SyncEngine::Approach(const v1::HelloResponse& hello) {
   approaching_ = true;
+  approaching_since_ = std::min(approaching_since_, now_);
   approach_why_ = hello.verdict_reason();
   if (approach_why_.empty()) approach_why_ = ReasonName(v1::REASON_UPSTREAM_CHANGED);
   sessions_.session().set_method(v1::SYNC_METHOD_NONE);
@@ -101,7 +107,15 @@ void SyncEngine::AskForMark() {
 }
 
 void SyncEngine::OnMarkWhileApproaching(const v1::Mark& mark, bool equal) {
-  if (!equal && IsBehind(mark.root_cursor(), in_step_.cursor())) {
+  bool behind = !equal && IsBehind(mark.root_cursor(), in_step_.cursor());
+  // A root has nobody to catch up with.
+  const bool root = mark.root_cursor().upstream_id() == approach_from_.upstream_id();
+  if (behind && (root || now_ - approaching_since_ >= kWaitMax)) {
+    behind = false;
+    in_step_.clear_cursor();
+    in_step_stored_ = false;
+  }
+  if (behind) {
     // It can come up to the root without a change that is sent here.
     if (options_.watch) approach_again_ = now_ + kAskAgain;
     if (state_ != State::kTail) return;  // Still.
@@ -113,6 +127,7 @@ void SyncEngine::OnMarkWhileApproaching(const v1::Mark& mark, bool equal) {
   }
   Do(CloseChanges{std::exchange(changes_call_, 0)});
   approaching_ = false;
+  approaching_since_ = absl::InfiniteFuture();
   if (!BeginOutOfWatch()) return;
   catalog_done_ = false;
   const absl::StatusOr<v1::HelloResponse> above = ReadUpstreamHello(catalog_.Read());
@@ -133,7 +148,7 @@ void SyncEngine::OnMarkWhileApproaching(const v1::Mark& mark, bool equal) {
   const bool known = cursor_.upstream_id() == above->node_id() &&
                      cursor_.epoch().epoch_id() == above->epoch().epoch_id() &&
                      cursor_.selection_hash() == mark.selection_hash() &&
-                     cursor_.seq() <= mark.seq();
+                     cursor_.seq() <= mark.seq() && in_step_.has_cursor();
   if (!known) {
     absl::StrAppend(sessions_.session().mutable_summary(), "compared because of ", approach_why_,
                     "; ");
@@ -150,7 +165,7 @@ void SyncEngine::NoteInStep(const v1::Mark& mark) {
   const bool another = in_step_.upstream_id() != above->node_id();
   if (another) {
     in_step_.set_upstream_id(above->node_id());
-    applier_.KeepDecisions(false);
+    applier_.KeepDecisions(RecordApplier::Keeping::kUnlessBegunAnew);
     in_step_stored_ = false;
   }
   if (!mark.has_root_cursor()) {
@@ -161,7 +176,8 @@ void SyncEngine::NoteInStep(const v1::Mark& mark) {
     }
     return;
   }
-  if (in_step_.has_cursor() && IsBehind(mark.root_cursor(), in_step_.cursor())) return;
+  // The upstream that it agreed with before says less: then the root lost something.
+  if (another && in_step_.has_cursor() && IsBehind(mark.root_cursor(), in_step_.cursor())) return;
   *in_step_.mutable_cursor() = mark.root_cursor();
   in_step_stored_ = false;
 }

@@ -29,4 +29,17 @@ absl::StatusOr<bool> HasLeft(const CatalogReader& reader, const RecordKey& key) 
   return left;
 }
 
+absl::StatusOr<bool> HasBuriedRevision(const CatalogReader& reader, const Uuid& update_id) {
+  const std::string first = RecordKey{v1::RECORD_KIND_REVISION, update_id, 1, {}}.Encode();
+  const std::string prefix = first.substr(0, 1 + Uuid::kSizeBytes);
+  const auto cursor = reader.view().Scan(Family::kRecords, prefix, PrefixEnd(prefix));
+  bool buried = false;
+  for (; cursor->Valid() && !buried; cursor->Next()) {
+    ASSIGN_OR_RETURN(const stored::v1::RecordHeader header, DecodeHeader(cursor->value()));
+    buried = header.state() == v1::RECORD_STATE_TOMBSTONE;
+  }
+  RETURN_IF_ERROR(cursor->status());
+  return buried;
+}
+
 }  // namespace sluice

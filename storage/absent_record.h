@@ -16,4 +16,7 @@ absl::StatusOr<std::optional<v1::Record>> TombstoneOf(const CatalogReader& reade
 // Whether the record left a shard here and is in none now.
 absl::StatusOr<bool> HasLeft(const CatalogReader& reader, const RecordKey& key);
 
+// Whether a revision of the update was deleted, and is remembered as such.
+absl::StatusOr<bool> HasBuriedRevision(const CatalogReader& reader, const Uuid& update_id);
+
 }  // namespace sluice

@@ -78,10 +78,12 @@ absl::Status CatalogCommit::KeepUndecided(const RecordKey& key, const CheckedRec
   if (!stored.has_value() || stored->record.state() != v1::RECORD_STATE_PRESENT) {
     return absl::OkStatus();
   }
-  ASSIGN_OR_RETURN(std::vector<v1::DecisionEntry> others, DecisionsKeptAbove(key.id));
-  others.insert(others.end(), incoming.record.decisions().begin(),
-                incoming.record.decisions().end());
-  const std::vector<v1::DecisionEntry> left = Undecided(stored->record.decisions(), others);
+  const std::vector<v1::DecisionEntry> theirs(incoming.record.decisions().begin(),
+                                              incoming.record.decisions().end());
+  std::vector<v1::DecisionEntry> left = Undecided(stored->record.decisions(), theirs);
+  if (left.empty()) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::vector<v1::DecisionEntry> above, DecisionsKeptAbove(key.id));
+  left = Undecided(left, above);
   if (left.empty()) return absl::OkStatus();
   v1::ShardDefinition shard = stored->shard;
   shard.set_kept_by(self().bytes());

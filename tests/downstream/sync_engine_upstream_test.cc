@@ -1,5 +1,7 @@
 // From one upstream to another and back: nothing is rolled back, nothing looks missing that is only
 // late, and only the difference moves.
+#include <algorithm>
+
 #include "common/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -240,48 +242,93 @@ TEST_F(SyncEngineUpstreamTest, EndsTheSessionThatItIsCalledAwayFrom) {
   EXPECT_EQ(bench_.Ours(), bench_.Theirs());
 }
 
-// A file copy of an upstream's state that was put back without its anchor, and went on past the
-// cursors of those below: nothing in its epoch says that its history is another one.
+// A file copy of an upstream's state that was put back, and went on past the cursors of those
+// below: nothing in its epoch says that its history is another one.
+//
+// What the lost history had of an update that both know: a decline.
+void PutLostDecline(EngineBench& bench, const std::string& name) {
+  TestCatalog elsewhere(absl::FromUnixSeconds(1'700'000'100));
+  elsewhere.AddUpdate({.name = name});
+  elsewhere.Decline(name);
+  std::vector<v1::DecisionEntry> decisions = elsewhere.Read().Decisions(UpdateIdOf(name)).value();
+  const auto approval = bench.catalog().Read().Decisions(UpdateIdOf(name)).value();
+  decisions.insert(decisions.end(), approval.begin(), approval.end());
+  CheckedRecord policy = *PackPolicy(
+      UpdateIdOf(name), decisions,
+      ShardInStream(ShardOfRevision(MakeRevision({.name = name})), v1::STREAM_KIND_POLICY));
+  *policy.record.mutable_stamp() = decisions.front().stamp();
+  CatalogChange lost;
+  lost.Accept(*CheckRecord(policy.record, policy.shard));
+  ASSERT_TRUE(bench.catalog().Commit(lost).ok());
+}
+
+bool IsDeclined(EngineBench& bench, const std::string& name) {
+  const auto known = bench.catalog().Read().Decisions(UpdateIdOf(name)).value();
+  return std::any_of(known.begin(), known.end(), [](const v1::DecisionEntry& entry) {
+    return entry.key() == "decline" && !UnpackDecision(entry)->cleared();
+  });
+}
+
 TEST(MistrustedHistoryTest, RemovesNothingBecauseItIsAbsent) {
   EngineBench bench;
   for (const std::string name : {"old", "u1"}) bench.upstream().AddUpdate({.name = name});
   bench.upstream().Approve("old");
   bench.Start();
-  // What the lost history had: an update, and a decline of one that both know.
   CatalogChange lost;
   TestCatalog elsewhere(absl::FromUnixSeconds(1'700'000'100));
   const RecordKey update = elsewhere.AddUpdate({.name = "lost"});
   lost.Accept(*CheckRecord(*elsewhere.Read().GetRecord(update),
                            ShardOfRevision(MakeRevision({.name = "lost"}))));
-  elsewhere.AddUpdate({.name = "old"});
-  elsewhere.Decline("old");
-  std::vector<v1::DecisionEntry> decisions = elsewhere.Read().Decisions(UpdateIdOf("old")).value();
-  const auto approval = bench.catalog().Read().Decisions(UpdateIdOf("old")).value();
-  decisions.insert(decisions.end(), approval.begin(), approval.end());
-  CheckedRecord policy = *PackPolicy(
-      UpdateIdOf("old"), decisions,
-      ShardInStream(ShardOfRevision(MakeRevision({.name = "old"})), v1::STREAM_KIND_POLICY));
-  *policy.record.mutable_stamp() = decisions.front().stamp();
-  lost.Accept(*CheckRecord(policy.record, policy.shard));
   ASSERT_TRUE(bench.catalog().Commit(lost).ok());
+  PutLostDecline(bench, "old");
   bench.upstream().AddUpdate({.name = "u2"});
 
   bench.Restart();
   EXPECT_TRUE(bench.Has("u2"));
   EXPECT_TRUE(bench.Has("lost")) << "absence was taken for a deletion";
-  bool declined = false;
-  const auto known = bench.catalog().Read().Decisions(UpdateIdOf("old")).value();
-  for (const v1::DecisionEntry& entry : known) {
-    declined |= entry.key() == "decline" && !UnpackDecision(entry)->cleared();
-  }
   EXPECT_EQ(bench.Ours(), bench.Theirs());
-  EXPECT_TRUE(declined) << "a decision was undone that nobody overruled";
+  EXPECT_TRUE(IsDeclined(bench, "old")) << "a decision was undone that nobody overruled";
 
   CatalogChange deletion;
   deletion.Delete(bench.upstream().Read().CurrentRevision(UpdateIdOf("u1"))->key);
   bench.upstream().Commit(deletion);
   bench.Run();
   EXPECT_FALSE(bench.Has("u1")) << "a tombstone is no absence";
+}
+
+TEST(MistrustedHistoryTest, ANewDecisionUndoesNoLostDecline) {
+  EngineBench bench;
+  bench.upstream().AddUpdate({.name = "old"});
+  bench.upstream().Approve("old");
+  bench.Start();
+  PutLostDecline(bench, "old");
+  bench.upstream().Decide(MakeApproval("old", UpdateIdOf("another group")));
+  bench.Run();
+  EXPECT_TRUE(IsDeclined(bench, "old"));
+  EXPECT_EQ(bench.catalog().Read().Decisions(UpdateIdOf("old"))->size(), 3U);
+  EXPECT_EQ(bench.Ours(), bench.Theirs());
+  EXPECT_EQ(bench.LastSession().counts().kept(), 1);
+}
+
+// The log keeps the last word on a policy alone: that it was removed between is not told.
+TEST(MistrustedHistoryTest, AnUpdateThatWasRemovedAndCameAgainIsDecidedAnew) {
+  EngineBench bench;
+  TestCatalog& root = bench.upstream();
+  root.AddUpdate({.name = "old"});
+  root.Decline("old");
+  bench.Start();
+  ASSERT_TRUE(IsDeclined(bench, "old"));
+  CatalogChange removal;
+  removal.Delete({v1::RECORD_KIND_POLICY, UpdateIdOf("old"), 0, {}});
+  removal.Delete(root.Read().CurrentRevision(UpdateIdOf("old"))->key);
+  root.Commit(removal);
+  root.AddUpdate({.name = "old"});
+  root.Approve("old");
+  bench.Run();
+  EXPECT_FALSE(IsDeclined(bench, "old"));
+  EXPECT_EQ(bench.Ours(), bench.Theirs());
+  EXPECT_EQ(bench.LastSession().counts().kept(), 0);
+  EXPECT_EQ(bench.Count<OpenReconcile>(), 0U) << "the tail was not enough";
 }
 
 }  // namespace
