@@ -54,11 +54,7 @@ void SimNode::Start() {
   wanted_below_.clear();
   report_due_ = false;
   if (upstreams_.empty()) return;
-  upstream_ = upstreams_.front();
-  watched_ = false;
-  // So that the quiet time is long enough to return.
-  choice_ = std::make_unique<UpstreamChoice>(
-      upstreams_.size(), UpstreamChoice::Options{.answers_needed_max = 4}, random_);
+  FollowFirst();
   SyncEngineOptions options;
   options.node = {name_, mode_, "sim"};
   options.peer = upstream_->name_;
@@ -102,6 +98,22 @@ void SimNode::Handle(const EngineEvent& event) {
   if (watched_ && !engine_->watching() && !engine_->session_running()) choice_->Broke(now);
   watched_ = engine_->watching();
   Switch(verdict, "it failed");
+}
+
+void SimNode::FollowFirst() {
+  upstream_ = upstreams_.front();
+  watched_ = false;
+  // So that the quiet time is long enough to return.
+  choice_ = std::make_unique<UpstreamChoice>(
+      upstreams_.size(), UpstreamChoice::Options{.answers_needed_max = 4}, random_);
+}
+
+void SimNode::Repoint(std::vector<SimNode*> upstreams) {
+  on_switch_(*this);
+  upstreams_ = std::move(upstreams);
+  FollowFirst();
+  ever_switched_ = true;
+  Handle(UpstreamSwitched{upstream_->name_, "an operator said so", /*at_once=*/true});
 }
 
 void SimNode::Switch(UpstreamChoice::Verdict verdict, const std::string& why) {

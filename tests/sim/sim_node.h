@@ -69,10 +69,13 @@ class SimNode : public ContentDemand {
   int64_t Watch(std::function<void()>) override { return 0; }
   void Unwatch(int64_t) override {}
 
+  void FollowFirst();
   void Switch(UpstreamChoice::Verdict verdict, const std::string& why);
+  // As an operator does who says whom this node is to follow.
+  void Repoint(std::vector<SimNode*> upstreams);
 
   const std::string name_;
-  const std::vector<SimNode*> upstreams_;
+  std::vector<SimNode*> upstreams_;
   SimNode* upstream_;  // The one that is followed.
   const v1::NodeMode mode_;
   // Called before another one is: what is open to the one before ends.
@@ -94,6 +97,7 @@ class SimNode : public ContentDemand {
   int incarnation_ = 0;
   int guard_percent_ = 100;
   bool history_lost_ = false;
+  bool copied_back_ = false;  // Its files were put back from a copy, and it does not know.
   std::map<Digest, v1::ContentAnswer> answers_;
   std::deque<Digest> wanted_below_;
   bool report_due_ = false;

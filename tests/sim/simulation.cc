@@ -30,11 +30,7 @@ Simulation::Simulation(uint64_t seed)
     : seed_(seed), random_(seed), clock_(absl::FromUnixSeconds(1'700'000'000)) {
   const int count = 3 + Pick(4);
   for (int i = 0; i < count; ++i) {
-    // Depth follows from choosing any earlier node as upstream, and another one as fallback.
-    std::vector<SimNode*> upstreams;
-    if (i > 0) upstreams.push_back(nodes_[static_cast<size_t>(Pick(i))].get());
-    if (i > 1 && Chance() < 0.5) upstreams.push_back(nodes_[static_cast<size_t>(Pick(i))].get());
-    if (upstreams.size() == 2 && upstreams[0] == upstreams[1]) upstreams.pop_back();
+    const std::vector<SimNode*> upstreams = PickUpstreams(i);
     const v1::NodeMode below = Pick(4) == 0 ? v1::NODE_MODE_AUTONOMOUS : v1::NODE_MODE_REPLICA;
     nodes_.push_back(std::make_unique<SimNode>(
         absl::StrCat("node", i), upstreams, i == 0 ? v1::NODE_MODE_ROOT : below, clock_, random_,
@@ -410,73 +406,6 @@ void Simulation::Fetch(SimNode& node, const ContentInfo& file) {
     }
     Deliver(link, FileFetched{file.digest, status, file.size_bytes});
   });
-}
-
-// ---- Faults and edits.
-
-void Simulation::Edit() {
-  if (Chance() < 0.8) {
-    edits_->Edit();
-  } else {
-    edits_->EditBelow(*nodes_[static_cast<size_t>(1 + Pick(static_cast<int>(nodes_.size()) - 1))]);
-  }
-  Settle();
-}
-
-void Simulation::Restart(SimNode& node) {
-  if (node.up()) node.Kill();
-  timers_[&node] = absl::InfiniteFuture();
-  node.Start();
-  edits_->Remember(node);
-  if (node.upstreams_.empty()) edits_->RefetchFiles();
-}
-
-void Simulation::Fault() {
-  SimNode& node = *nodes_[static_cast<size_t>(Pick(static_cast<int>(nodes_.size())))];
-  if (Chance() < 0.1) {
-    node.ReleaseHeld();
-    return;
-  }
-  switch (Pick(6)) {
-    case 0:  // Killed before a write that is yet to come.
-      node.store_.FailWritesFrom(1 + Pick(12));
-      return;
-    case 1:  // Killed between a commit and its anchor.
-      node.anchor_.fail_ = true;
-      return;
-    case 2:
-      backups_[&node] = node.store_.Backup();
-      return;
-    case 3: {  // Taken back in time; its files are newer than its store then.
-      const auto backup = backups_.find(&node);
-      if (backup == backups_.end() || Chance() < 0.5) return;
-      if (node.up()) node.Kill();
-      // A commit that never reached the anchor may have been read below; the anchor cannot tell.
-      const auto head = [](const std::shared_ptr<const OrderedView>& view) {
-        return CatalogReader(view).State()->head_seq();
-      };
-      node.history_lost_ |= head(backup->second) < head(node.store_.View());
-      node.store_.Restore(backup->second);
-      backups_.erase(backup);
-      return Restart(node);
-    }
-    case 4:
-      return Restart(node);
-    default: {  // Another subscription.
-      if (!node.up() || node.upstreams_.empty()) return;
-      v1::Subscription subscription;
-      for (int i = 0; i < SimEdits::kProducts && Chance() < 0.7; ++i) {
-        subscription.add_products(SimEdits::ProductPath(Pick(SimEdits::kProducts)));
-      }
-      if (Chance() < 0.3) subscription.add_languages("de");
-      if (Chance() < 0.2) subscription.add_classifications("Updates");
-      CatalogChange change;
-      change.PutRow(Family::kSettings, kSubscriptionSetting, subscription);
-      if (node.catalog_->Commit(change).ok()) {
-        node.Handle(SyncRequested{v1::SYNC_TRIGGER_SUBSCRIPTION});
-      }
-    }
-  }
 }
 
 }  // namespace sluice
