@@ -187,6 +187,9 @@ TEST_F(HistoriesTest, FailsOverAlongItsListAndReturns) {
 
   regions[0]->Kill();
   ASSERT_TRUE(Eventually(site, [&] { return Followed(site) == regions[1]->node_socket(); }));
+  EXPECT_TRUE(Eventually(site, [&] {
+    return absl::StrContains(site.Cli({"parity", "show", "-o", "json"}).out, "TRIGGER_FAILOVER");
+  })) << "no check after the failover";
   EXPECT_TRUE(Eventually(site, [&] { return InParity(site); }));
   EXPECT_TRUE(Has(site, "FAILED_OVER"));
   EXPECT_THAT(Summaries(site), HasSubstr("cannot be used"));
@@ -234,6 +237,48 @@ TEST_F(HistoriesTest, ARestoredDownstreamTakesWhatItMissed) {
   EXPECT_EQ(RecordsKept(site), 0);
 }
 
+// Files put back by hand, anchor and all, and overtaken before anybody below came back: nothing
+// says that the history is another one.
+TEST_F(HistoriesTest, AnUpstreamPutBackFromACopyUndoesNoDecline) {
+  WriteUpdates("agent", 8, 1000);
+  NodeProcess& root = AddRoot("hq");
+  root.Start();
+  Import(root);
+  EXPECT_EQ(root.Stop(), 0);
+  const std::string copy = root.state_dir() + "-before";
+  std::filesystem::copy(root.state_dir(), copy, std::filesystem::copy_options::recursive);
+  root.Start();
+  EXPECT_EQ(root.Cli({"decline", "agent-3 edition 1"}).exit_code, 0);
+  NodeProcess& site = AddFollower("site", root.node_socket());
+  site.Start();
+  ASSERT_TRUE(Eventually(site, [&] { return UpdateCount(site) == 8 && InParity(site); }));
+  const int64_t moved = RecordsMoved(Counts(site));
+  EXPECT_EQ(site.Stop(), 0);
+
+  EXPECT_EQ(root.Stop(), 0);
+  std::filesystem::remove_all(root.state_dir());
+  std::filesystem::rename(copy, root.state_dir());
+  root.Start();
+  for (const std::string group : {"Pilot", "Second", "Third"}) {
+    EXPECT_EQ(root.Cli({"group", "create", group}).exit_code, 0);
+  }
+  ApproveAll(root, "agent-3");
+  site.Start();
+  ASSERT_TRUE(Eventually(site, [&] { return Has(site, "HISTORY_DIFFERS"); })) << Summaries(site);
+  EXPECT_EQ(RecordsKept(site), 1);
+  EXPECT_THAT(site.Cli({"update", "get", "agent-3 edition 1"}).out, HasSubstr("decline"));
+  EXPECT_LE(RecordsMoved(Counts(site)) - moved, 4) << "more than the difference moved";
+  EXPECT_THAT(Summaries(site), HasSubstr("compared because fingerprints differed"));
+
+  const Finished asked = site.Cli({"parity", "fix", "--return", "-o", "name"});
+  ASSERT_EQ(asked.exit_code, 0) << asked.err;
+  const std::string petition = asked.out.substr(0, asked.out.find('\n'));
+  ASSERT_EQ(root.Cli({"petition", "grant", petition}).exit_code, 0);
+  EXPECT_TRUE(Eventually(site, [&] { return RecordsKept(site) == 0 && InParity(site); }))
+      << CheckParity(site).Text();
+  EXPECT_THAT(root.Cli({"update", "get", "agent-3 edition 1"}).out, HasSubstr("decline"));
+}
+
 // The volume of a node in the middle lost what had been written last.
 TEST_F(HistoriesTest, AMiddleThatLostWritesRecoversAndThoseBelowKeepNothing) {
   WriteUpdates("agent", 10, 1000);
@@ -269,7 +314,7 @@ TEST_F(HistoriesTest, AMiddleThatLostWritesRecoversAndThoseBelowKeepNothing) {
   EXPECT_THAT(Conditions(site), Not(Contains("HISTORY_DIFFERS")));
 }
 
-TEST_F(HistoriesTest, RefusesItsOwnIdentityAndANinthLevel) {
+TEST_F(HistoriesTest, RefusesItsOwnIdentityACircleAndANinthLevel) {
   NodeProcess& root = AddRoot("hq");
   root.Start();
   std::vector<NodeProcess*> levels = {&root};
@@ -285,6 +330,11 @@ TEST_F(HistoriesTest, RefusesItsOwnIdentityAndANinthLevel) {
   NodeProcess& ninth = AddFollower("level9", levels.back()->node_socket());
   ninth.Start();
   EXPECT_TRUE(Eventually(ninth, [&] { return LastReason(ninth) == "TOO_DEEP"; }));
+
+  const Finished circle = levels[2]->Cli({"upstream", "set", levels[4]->node_socket()});
+  EXPECT_NE(circle.exit_code, 0);
+  EXPECT_THAT(circle.err, HasSubstr("is above this node"));
+  EXPECT_EQ(Followed(*levels[2]), levels[1]->node_socket());
 
   NodeProcess& copy = AddFollower("copy", levels[1]->node_socket());
   EXPECT_EQ(levels[7]->Stop(), 0);
