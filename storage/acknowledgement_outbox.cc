@@ -42,6 +42,7 @@ absl::Status AcknowledgementOutbox::Fill(const CatalogReader& reader,
   walk_done_ = false;
   told_ =
       absl::StrCat(upstream.node_id(), upstream.epoch().epoch_id(), catalog_.epoch().epoch_id());
+  ASSIGN_OR_RETURN(forgotten_, TimesForgotten(reader));
   RETURN_IF_ERROR(FillChanged(reader, report));
   return FillAll(reader, report);
 }
@@ -88,8 +89,15 @@ absl::Status AcknowledgementOutbox::FillAll(const CatalogReader& reader,
 
 absl::Status AcknowledgementOutbox::Delivered() {
   CatalogChange change;
-  for (const std::string& key : entries_) change.DeleteRow(Family::kAcknowledgements, key);
   const CatalogReader reader = catalog_.Read();
+  ASSIGN_OR_RETURN(const uint64_t forgotten, TimesForgotten(reader));
+  if (forgotten != forgotten_) {
+    // A node began another history since, told the same again, and is to be told again: those above
+    // forget it too.
+    entries_.clear();
+    over_.clear();
+  }
+  for (const std::string& key : entries_) change.DeleteRow(Family::kAcknowledgements, key);
   for (const v1::UpdateAcknowledgement& row : over_) {
     const std::string key = absl::StrCat(row.node_id(), row.update_id());
     const auto now = reader.GetRow<v1::UpdateAcknowledgement>(Family::kAcknowledgements, key);

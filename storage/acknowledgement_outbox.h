@@ -39,6 +39,7 @@ class AcknowledgementOutbox {
   bool more_ = false;
   // Of the last filled report.
   std::string told_;                             // Whom and by whom: node id, epoch, own epoch.
+  uint64_t forgotten_ = 0;                       // How often rows had been forgotten.
   std::vector<std::string> entries_;             // Keys of entries that are done with.
   std::vector<v1::UpdateAcknowledgement> over_;  // Rows that go once they are told.
   std::optional<std::string> walked_to_;  // The walk's place before and after; none: no walk.

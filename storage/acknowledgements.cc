@@ -18,6 +18,8 @@ constexpr int kNodesMax = 10'000;
 constexpr int kRowsAtATime = 100'000;
 // Family::kSettings: the epoch in which this node heard of others last.
 constexpr absl::string_view kHeardInSetting = "heard_in";
+// Family::kSettings: how often rows were forgotten.
+constexpr absl::string_view kForgottenSetting = "acknowledgements_forgotten";
 
 // Entries begin with the nil UUID, which no node has.
 std::string ToTellPrefix() { return Uuid().bytes(); }
@@ -110,11 +112,24 @@ absl::Status TakeAcknowledgements(
   return absl::OkStatus();
 }
 
+absl::StatusOr<uint64_t> TimesForgotten(const CatalogReader& reader) {
+  const auto row =
+      reader.GetRow<google::protobuf::UInt64Value>(Family::kSettings, kForgottenSetting);
+  if (absl::IsNotFound(row.status())) return uint64_t{0};
+  if (!row.ok()) return row.status();
+  return row->value();
+}
+
 absl::StatusOr<bool> ForgetAcknowledgementsOf(const CatalogReader& reader, const Uuid& node_id,
                                               CatalogChange& change) {
   ASSIGN_OR_RETURN(const auto rows, reader.ListRows<v1::UpdateAcknowledgement>(
                                         Family::kAcknowledgements, node_id.view(),
                                         AfterRowsOf(node_id), kRowsAtATime));
+  if (rows.empty()) return true;
+  ASSIGN_OR_RETURN(const uint64_t times, TimesForgotten(reader));
+  google::protobuf::UInt64Value now;
+  now.set_value(times + 1);
+  change.PutRow(Family::kSettings, kForgottenSetting, now);
   for (const auto& [key, row] : rows) {
     change.DeleteRow(Family::kAcknowledgements, key);
     change.DeleteRow(Family::kAcknowledgements, ToTellKey(row));

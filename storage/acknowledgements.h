@@ -40,6 +40,9 @@ absl::Status TakeAcknowledgements(
     const google::protobuf::RepeatedPtrField<v1::UpdateAcknowledgement>& acknowledgements,
     CatalogChange& change);
 
+// How often rows of nodes were forgotten. An entry that was there before and after may be another.
+absl::StatusOr<uint64_t> TimesForgotten(const CatalogReader& reader);
+
 // Removes all rows of a node; at most 100,000 at a time. Returns whether that was all.
 absl::StatusOr<bool> ForgetAcknowledgementsOf(const CatalogReader& reader, const Uuid& node_id,
                                               CatalogChange& change);

@@ -197,6 +197,22 @@ TEST_F(AcknowledgementsTest, TellsAgainWhatWasNotDeliveredAndWhatChangedMeanwhil
   EXPECT_THAT(Fill(), ElementsAre(UpdateIdOf("a").bytes()));
 }
 
+TEST_F(AcknowledgementsTest, TellsAgainWhatANodeSaidAfterItBeganAnotherHistory) {
+  Follow();
+  Hear({Said(UpdateIdOf("a"), 10)});
+  EXPECT_THAT(Fill(), SizeIs(1));
+  // While the report is on its way the node begins another history, and says word for word the
+  // same.
+  CatalogChange forget;
+  ASSERT_TRUE(ForgetAcknowledgementsOf(catalog_.Read(), kChild, forget).ok());
+  catalog_.Commit(forget);
+  Hear({Said(UpdateIdOf("a"), 10)});
+  ASSERT_TRUE(outbox_.Delivered().ok());
+  EXPECT_THAT(Fill(), ElementsAre(UpdateIdOf("a").bytes()));
+  ASSERT_TRUE(outbox_.Delivered().ok());
+  EXPECT_THAT(Fill(), IsEmpty());
+}
+
 TEST_F(AcknowledgementsTest, ToldAnotherUpstreamEverythingInPiecesOfAReport) {
   Follow();
   std::vector<v1::UpdateAcknowledgement> said;
