@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status.h"
 #include "downstream/counted_peer.h"
+#include "downstream/from_above.h"
 #include "downstream/item_comparison.h"
 #include "downstream/record_comparison.h"
 #include "downstream/upstream_check.h"
@@ -134,7 +135,8 @@ absl::Status Count(const CatalogReader& reader, const Uuid& self, const Sides& d
     }
   }
   for (const ShardMember& member : difference.only_here) {
-    if (replaced.contains(member.key)) continue;
+    // What a node that is no longer above held back is over.
+    if (replaced.contains(member.key) || member.key.kind == v1::RECORD_KIND_SITE) continue;
     preview.set_records_to_keep(preview.records_to_keep() + 1);
     if (member.key.kind != v1::RECORD_KIND_POLICY) continue;
     preview.set_decisions_to_keep(preview.decisions_to_keep() + DecisionsIn(reader, member));
@@ -159,7 +161,7 @@ absl::StatusOr<v1::UpstreamPreview> PreviewUpstream(const Catalog& catalog, Pari
   absl::flat_hash_map<ShardId, Fingerprint> ours;
   int64_t records_here = 0;
   for (const ShardInfo& shard : shards) {
-    if (shard.definition.kept_by() == self.view()) continue;
+    if (!ComesFromAbove(catalog, shard.definition)) continue;
     ours.emplace(shard.id, shard.fingerprint);
     records_here += static_cast<int64_t>(shard.fingerprint.count());
   }
@@ -167,6 +169,7 @@ absl::StatusOr<v1::UpstreamPreview> PreviewUpstream(const Catalog& catalog, Pari
   std::vector<ShardId> here;
   std::vector<ShardId> there;
   for (const v1::ShardSum& sum : sums.shards()) {
+    if (!ComesFromAbove(catalog, sum.definition())) continue;
     const ShardId id = ShardId::Of(sum.definition());
     ASSIGN_OR_RETURN(const Fingerprint theirs, Fingerprint::FromProto(sum.fingerprint()));
     const auto mine = ours.find(id);
