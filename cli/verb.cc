@@ -53,6 +53,8 @@ std::vector<Verb> AllVerbs() {
       SiteListVerb(),
       SubscriptionGetVerb(),
       SubscriptionSetVerb(),
+      SubscriptionPinVerb(),
+      SubscriptionUnpinVerb(),
       SyncStartVerb(),
       SyncCancelVerb(),
       SyncWatchVerb(),

@@ -85,6 +85,10 @@ struct ContentWanted {
 struct ContentLost {
   Digest digest;
 };
+// These files, which no record named any more, are gone.
+struct FilesReleased {
+  std::vector<Digest> files;
+};
 struct ReportAnswered {
   CallNumber call;
   absl::Status status;
@@ -110,7 +114,8 @@ using EngineEvent =
     std::variant<Started, TimerFired, SyncRequested, SyncCancelled, HelloAnswered, ChangesReceived,
                  ChangesEnded, LoadReceived, LoadEnded, ReconcileReceived, ReconcileEnded,
                  RecordsAnswered, FileFetched, ContentAnswered, ContentWanted, ContentLost,
-                 ReportAnswered, ReportDue, UpstreamSwitched, RecordsRemoved, RecordsChanged>;
+                 FilesReleased, ReportAnswered, ReportDue, UpstreamSwitched, RecordsRemoved,
+                 RecordsChanged>;
 
 // ---- What is to be done.
 
@@ -155,6 +160,9 @@ struct CallRequestContent {
   CallNumber call;
   v1::RequestRequest request;
 };
+// Files are noted that no record may name any more: ReleaseNoted (storage/file_release.h). Answered
+// by `FilesReleased`.
+struct ReleaseFiles {};
 struct CallReport {
   CallNumber call;
   v1::ReportRequest request;
@@ -177,6 +185,6 @@ struct ContentChanged {
 using EngineAction =
     std::variant<CallHello, OpenChanges, CloseChanges, OpenLoad, CloseLoad, OpenReconcile,
                  SendReconcile, CloseReconcile, CallGetRecords, FetchFile, CallRequestContent,
-                 CallReport, SetTimer, SessionChanged, ContentChanged>;
+                 ReleaseFiles, CallReport, SetTimer, SessionChanged, ContentChanged>;
 
 }  // namespace sluice

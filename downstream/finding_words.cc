@@ -25,7 +25,7 @@ Words WordsOfRecords(v1::FindingClass finding_class) {
     case v1::FINDING_CLASS_MISSING_UPSTREAM_FILTERED:
       return {v1::REASON_ITEM_FILTERED,
               "this node has it, and the upstream's own selection does not take it",
-              "Ask the upstream for it: sluice parity fix --widen; or decline it."};
+              "Ask the upstream for it: sluice parity fix --widen or --pin; or decline it."};
     case v1::FINDING_CLASS_MISSING_UPSTREAM_PURGED:
       return {v1::REASON_ITEM_PURGED, "this node has it, and the upstream deleted it",
               "Synchronise, and it goes here too: sluice sync start; or ask for it again: sluice "
@@ -48,7 +48,7 @@ Words WordsOfRecords(v1::FindingClass finding_class) {
               "start."};
     case v1::FINDING_CLASS_DANGLING:
       return {v1::REASON_ITEM_NOT_FOUND, "an update that it needs is not here",
-              "Select the product of what it needs: sluice subscription set."};
+              "Take what it needs: sluice parity fix --pin, or select its product."};
     case v1::FINDING_CLASS_VERSION_HIDDEN:
       return {v1::REASON_ITEM_TOO_NEW,
               "the upstream has it in a form that this release cannot read", "Upgrade this node."};

@@ -10,6 +10,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "absl/time/clock.h"
 #include "common/config_check.h"
 #include "common/errors.h"
 #include "common/process.h"
@@ -235,6 +236,14 @@ class DownstreamDaemon : public RunningDaemon {
                .on_report = [this] { driver_.Post(ReportDue{}); },
                .on_subscription =
                    [this] { driver_.Post(SyncRequested{v1::SYNC_TRIGGER_SUBSCRIPTION}); },
+               .preview =
+                   [this, timeout = CallOptionsOf(config).stall_timeout](
+                       const v1::PreviewSelectionRequest& request) {
+                     return upstream_
+                         ->Unary<v1::PreviewSelectionRequest, v1::PreviewSelectionResponse>(
+                             "sluice.v1.ReplicationService/PreviewSelection", request,
+                             {.deadline = absl::Now() + timeout});
+                   },
                .refetch =
                    [this](const Digest& file) {
                      driver_.Post(ContentLost{file});

@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kIdsMax = 1000;
 constexpr size_t kCommentBytesMax = 1024;
-constexpr v1::FixKind kHarmless[] = {v1::FIX_KIND_FETCH, v1::FIX_KIND_WIDEN};
+constexpr v1::FixKind kHarmless[] = {v1::FIX_KIND_FETCH, v1::FIX_KIND_WIDEN, v1::FIX_KIND_PIN};
 
 bool IsContent(v1::FindingClass finding_class) {
   return finding_class == v1::FINDING_CLASS_CONTENT_MISSING ||
@@ -65,10 +65,6 @@ absl::Status ParityFix::CheckRequest(const v1::FixRequest& request) const {
                        absl::StrCat("this node follows ", options_.upstream_target,
                                     "; decline at the root of the tree, or hide it here: sluice "
                                     "parity fix --suppress"));
-    }
-    if (kind == v1::FIX_KIND_PIN) {
-      return absl::UnimplementedError(
-          "this release takes no single updates; ask for their products with the way WIDEN");
     }
     if (kind == v1::FIX_KIND_SUPPRESS && !options_.suppress) {
       return absl::UnimplementedError("this release cannot hide updates at one site");

@@ -162,16 +162,9 @@ absl::Status Reconciler::TakeDifference(const ItemComparison& comparison) {
 // nothing of it.
 absl::Status Reconciler::DropShard(const ShardInfo& shard) {
   ASSIGN_OR_RETURN(const std::vector<ShardMember> members, AllMembers(catalog_.Read(), shard.id));
-  const bool wanted = selection_.Matches(shard.definition);
   CatalogChange change;
   for (const ShardMember& member : members) {
-    if (wanted) {
-      NoteAbsent(member, shard.id, change);
-    } else if (guards_unwanted_) {
-      leftovers_.emplace_back(member.key, shard.id);
-    } else {
-      change.Leave(member.key, shard.id);
-    }
+    Drop(member, shard.id, shard.definition, change);
     RETURN_IF_ERROR(Flush(change, false));
   }
   return Flush(change, true);
@@ -194,6 +187,18 @@ void Reconciler::StepAside(const ShardMember& member, const ShardId& shard, Cata
   // What a node held back before it was taken back in time is over.
   if (member.key.kind == v1::RECORD_KIND_SITE) return change.Leave(member.key, shard);
   change.Keep(member.key);
+}
+
+// What is not wanted any more leaves, whatever the history.
+void Reconciler::Drop(const ShardMember& member, const ShardId& shard,
+                      const v1::ShardDefinition& definition, CatalogChange& change) {
+  if (selection_.Takes(definition, member.key)) {
+    NoteAbsent(member, shard, change);
+  } else if (guards_unwanted_) {
+    leftovers_.emplace_back(member.key, shard);
+  } else {
+    change.Leave(member.key, shard);
+  }
 }
 
 // What moved to another shard meanwhile is no leftover.
@@ -243,6 +248,7 @@ absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Th
     return absl::InvalidArgumentError("the upstream lists a shard that is not compared");
   }
   ASSIGN_OR_RETURN(const std::vector<ShardMember> ours, AllMembers(catalog_.Read(), shard));
+  const v1::ShardDefinition& definition = definitions_[shard];
   // A revision is the same when update and digest are, whatever its number.
   const auto name_of = [](const RecordKey& key, const Digest& digest) {
     RecordKey name = key;
@@ -274,7 +280,7 @@ absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Th
     RETURN_IF_ERROR(Flush(change, false));
   }
   for (const auto& [name, member] : here) {
-    NoteAbsent(*member, shard, change);
+    Drop(*member, shard, definition, change);
     RETURN_IF_ERROR(Flush(change, false));
   }
   return Flush(change, true);

@@ -100,6 +100,9 @@ class Reconciler {
   absl::Status Judge(const Absent& absent, v1::GetRecordsItem& item, absl::Time now,
                      CatalogChange& change);
   absl::Status JudgeAbsent(v1::GetRecordsResponse response, absl::Time now);
+  // The same, or what is not wanted any more.
+  void Drop(const ShardMember& member, const ShardId& shard, const v1::ShardDefinition& definition,
+            CatalogChange& change);
   absl::Status Flush(CatalogChange& change, bool all);
   absl::StatusOr<Step> Next();
 

@@ -151,7 +151,9 @@ absl::Status RecordApplier::Apply(v1::ChangeBatch batch, absl::Time now, v1::Cur
 
 absl::Status RecordApplier::Commit(CatalogChange change) {
   sessions_.Put(change);
+  change.FreeFiles();
   ASSIGN_OR_RETURN(const CommitOutcome outcome, catalog_.Commit(change));
+  freed_ |= outcome.freed_files > 0;
   changed_.insert(changed_.end(), outcome.changed.begin(), outcome.changed.end());
   v1::SyncCounts& counts = *sessions_.session().mutable_counts();
   counts.set_left(counts.left() + outcome.left);

@@ -46,7 +46,8 @@ class RecordApplier {
   absl::Status Apply(v1::ChangeBatch batch, absl::Time now, v1::Cursor& cursor,
                      CatalogChange change = {});
 
-  // Commits `change` together with the session and the counts that came of it.
+  // Commits `change` together with the session and the counts that came of it. Files that no record
+  // names any more are marked.
   absl::Status Commit(CatalogChange change);
 
   // Nothing is missing: the fingerprints agree. Rows of what could not be had, and has left or was
@@ -59,6 +60,8 @@ class RecordApplier {
   }
   // The keys of all records that changed since it was last asked.
   std::vector<RecordKey> TakeChanged() { return std::exchange(changed_, {}); }
+  // Whether files were marked since it was last asked.
+  bool TakeFreed() { return std::exchange(freed_, false); }
 
  private:
   void Count(const RecordKey& key);
@@ -70,6 +73,7 @@ class RecordApplier {
   SessionLog& sessions_;
   absl::flat_hash_map<ShardId, v1::ShardDefinition> shards_;
   std::vector<RecordKey> changed_;
+  bool freed_ = false;
   Keeping keeping_ = Keeping::kNone;
   // Revisions that the present batch deletes, by digest, and their updates.
   absl::flat_hash_set<std::string> buried_;

@@ -7,6 +7,7 @@
 
 #include "common/errors.h"
 #include "common/status.h"
+#include "storage/file_release.h"
 
 namespace sluice {
 namespace {
@@ -59,6 +60,7 @@ SyncDriver::SyncDriver(SyncEngineOptions engine, UpstreamCallOptions calls, Cata
       log_(log),
       hooks_(std::move(hooks)),
       catalog_(catalog),
+      content_(content),
       load_pool_(kLoadThreads),
       engine_(WithPool(std::move(engine), load_pool_), catalog, PresenceIn(content), random_) {
   UpstreamFollower::Options options;
@@ -230,6 +232,8 @@ void SyncDriver::Do(const EngineAction& action) {
           MutexLock lock(mutex_);
           if (answers_.size() > kAnswersMax) answers_.clear();
           answers_[*digest] = wanted.answer;
+        } else if constexpr (std::is_same_v<Action, ReleaseFiles>) {
+          Release();
         } else {
           if constexpr (std::is_same_v<Action, CallReport>) {
             MutexLock lock(mutex_);
@@ -239,6 +243,18 @@ void SyncDriver::Do(const EngineAction& action) {
         }
       },
       action);
+}
+
+void SyncDriver::Release() {
+  absl::StatusOr<Released> released = ReleaseNoted(catalog_, content_);
+  if (!released.ok()) {
+    log_.Warn("files_not_released", {{"message", released.status().message()}});
+    return Post(FilesReleased{});
+  }
+  if (released->files > 0) {
+    log_.Info("files_released", {{"files", released->files}, {"bytes", released->bytes}});
+  }
+  Post(FilesReleased{std::move(released->freed)});
 }
 
 bool SyncDriver::waiting_for_upstream() const {

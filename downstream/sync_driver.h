@@ -95,12 +95,15 @@ class SyncDriver {
   std::optional<Event> Next();
   std::optional<EngineEvent> Translate(Event event);
   void Do(const EngineAction& action);
+  // Removes files that no record names, and tells the engine.
+  void Release();
   void Handle(EngineEvent event);
 
   Clock& clock_;
   Log& log_;
   const Hooks hooks_;
   Catalog& catalog_;
+  ContentStore& content_;
   absl::BitGen random_;
   WorkerPool load_pool_;
   SyncEngine engine_;  // Touched by the thread alone, after `Start`.

@@ -40,6 +40,7 @@ std::vector<EngineAction> SyncEngine::Handle(EngineEvent event, absl::Time now) 
   std::visit([this](auto& happened) { On(happened); }, event);
   PumpContent();
   EndIfSettled();
+  PumpFreed();
   PumpAcknowledgements();
   PumpReport();
   SetNextTimer();
@@ -98,6 +99,7 @@ void SyncEngine::Begin(v1::SyncTrigger trigger) {
   compared_ = false;
   catalog_done_ = false;
   greetings_ = 0;
+  pick_rounds_ = 0;
   if (!Check(StoreInStep()) || !Check(sessions_.Begin(trigger, now_, random_))) return;
   if (!Check(Expand())) return;
   if (!switched_why_.empty()) {
@@ -200,6 +202,9 @@ void SyncEngine::PumpContent() {
   if (!touched.empty()) {
     if (!Check(wants_.Recompute(*selection_, touched, now_))) return;
     report_due_ = true;
+    categories_changed_ |= std::any_of(touched.begin(), touched.end(), [](const RecordKey& key) {
+      return key.kind == v1::RECORD_KIND_CATEGORY;
+    });
   }
   if (!wants_.TakeLapsed(now_).empty()) report_due_ = true;
   for (const ContentInfo& file : wants_.TakeFetches(now_)) Do(FetchFile{file});
@@ -226,6 +231,7 @@ void SyncEngine::On(const FileFetched& event) {
     Announce();
   }
   RememberContent(answer);
+  if (event.status.ok()) Check(NoteUnnamed(event.digest));
 }
 
 void SyncEngine::On(const ContentAnswered& event) {

@@ -21,11 +21,13 @@
 #include "downstream/initial_load.h"
 #include "downstream/lease_report.h"
 #include "downstream/node_report.h"
+#include "downstream/pick_fetch.h"
 #include "downstream/reconciler.h"
 #include "downstream/record_applier.h"
 #include "downstream/removal_guard.h"
 #include "storage/acknowledgement_outbox.h"
 #include "storage/catalog.h"
+#include "storage/closure.h"
 #include "storage/content_wants.h"
 #include "storage/selection.h"
 #include "storage/selection_sums.h"
@@ -77,7 +79,7 @@ class SyncEngine {
 
  private:
   // What the engine waits for from the upstream's catalog. Content and reports go on beside it.
-  enum class State { kIdle, kHello, kLoad, kReconcile, kTail, kWatching };
+  enum class State { kIdle, kHello, kLoad, kReconcile, kPicks, kTail, kWatching };
 
   void On(const Started& event);
   void On(const TimerFired& event);
@@ -95,6 +97,7 @@ class SyncEngine {
   void On(const ContentAnswered& event);
   void On(const ContentWanted& event);
   void On(const ContentLost& event);
+  void On(const FilesReleased& event);
   void On(const ReportAnswered& event);
   void On(const ReportDue& event);
   void On(const UpstreamSwitched& event);
@@ -150,6 +153,18 @@ class SyncEngine {
   void NoteInStep(const v1::Mark& mark);
   absl::Status StoreInStep();
 
+  // What is taken one by one, and what that frees: sync_engine_picks.cc.
+  absl::Status TakePicks();
+  void PutPicks(CatalogChange& change) const;
+  bool AdjustPicks();
+  void ContinuePicks();
+  void OnPicksAnswered(const RecordsAnswered& event);
+  void FinishPicks();
+  // Whether so many records may leave that are no longer picked.
+  absl::StatusOr<bool> MayLeave(int64_t records, CatalogChange& change);
+  void PumpFreed();
+  absl::Status NoteUnnamed(const Digest& digest);
+
   // Content and reports.
   void PumpContent();
   void PumpAcknowledgements();
@@ -187,7 +202,15 @@ class SyncEngine {
   CallNumber report_call_ = 0;
 
   std::optional<Selection> selection_;  // What the own subscription comes to here.
-  v1::Subscription subscription_;       // As of the session's begin.
+  v1::Subscription own_subscription_;   // As of the session's begin, as operators set it.
+  v1::Subscription subscription_;       // The same with the picks in force instead of its pins.
+  std::vector<Uuid> pins_;
+  std::vector<Uuid> picks_;           // In force, sorted.
+  std::optional<Selection> offered_;  // What the subscription comes to at the upstream.
+  bool categories_changed_ = false;
+  Closure closure_;
+  std::optional<PickFetch> pick_fetch_;
+  int pick_rounds_ = 0;  // In this session.
   v1::Cursor cursor_;
   std::unique_ptr<InitialLoad> load_;
   int loads_broken_ = 0;  // In this process, for whatever reason.
@@ -212,6 +235,9 @@ class SyncEngine {
   absl::Time next_sync_ = absl::InfiniteFuture();
   v1::SyncTrigger next_trigger_ = v1::SYNC_TRIGGER_SCHEDULE;
   absl::Time acknowledge_not_before_ = absl::InfinitePast();
+  // Files may be noted that no record names; their release is under way.
+  bool freed_ = true;
+  bool releasing_ = false;
   bool report_due_ = false;
   absl::Time report_not_before_ = absl::InfinitePast();
   absl::Time timer_ = absl::InfiniteFuture();

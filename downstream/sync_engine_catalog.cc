@@ -35,9 +35,15 @@ absl::StatusOr<bool> KeepsUpdates(const CatalogReader& reader, const Uuid& node_
 
 absl::Status SyncEngine::Expand() {
   const CatalogReader reader = catalog_.Read();
-  ASSIGN_OR_RETURN(subscription_, ReadSubscription(reader));
+  ASSIGN_OR_RETURN(own_subscription_, ReadSubscription(reader));
+  ASSIGN_OR_RETURN(pins_, PicksOf(own_subscription_));
+  ASSIGN_OR_RETURN(subscription_, ReadSubscriptionInForce(reader));
+  ASSIGN_OR_RETURN(picks_, PicksOf(subscription_));
+  ASSIGN_OR_RETURN(offered_,
+                   Selection::Expand(reader, subscription_, catalog_.mode(), catalog_.node_id()));
   ASSIGN_OR_RETURN(Selection selection, Selection::Expand(reader, subscription_, catalog_.mode()));
-  const bool changed = selection_.has_value() && selection_->hash() != selection.hash();
+  const bool changed =
+      selection_.has_value() && selection_->shards_hash() != selection.shards_hash();
   selection_ = std::move(selection);
   if (changed) return wants_.RecomputeAll(*selection_, now_);
   return absl::OkStatus();
@@ -56,7 +62,7 @@ absl::StatusOr<v1::HelloRequest> SyncEngine::MakeHello() const {
     ASSIGN_OR_RETURN(const std::optional<v1::Cursor> cursor, reader.GetCursor(*upstream));
     if (cursor.has_value()) *request.mutable_cursor() = *cursor;
   }
-  ASSIGN_OR_RETURN(*request.mutable_subscription(), ReadSubscription(reader));
+  ASSIGN_OR_RETURN(*request.mutable_subscription(), ReadSubscriptionInForce(reader));
   // All that is here came from above, but for what this node keeps itself.
   ASSIGN_OR_RETURN(const Selection everything, Selection::Expand(reader, {}, catalog_.mode()));
   ASSIGN_OR_RETURN(const Fingerprint fingerprint, sums_.Of(reader, everything, catalog_.node_id()));
@@ -123,6 +129,7 @@ void SyncEngine::AcceptHello(const v1::HelloResponse& hello) {
   cursor_.set_selection_hash(hello.selection_hash());
   session.set_method(hello.verdict() == v1::HELLO_VERDICT_UP_TO_DATE ? v1::SYNC_METHOD_NONE
                                                                      : v1::SYNC_METHOD_TAIL);
+  if (same_history && AdjustPicks()) return;
   if (hello.verdict() == v1::HELLO_VERDICT_UP_TO_DATE && !options_.watch) {
     state_ = State::kIdle;
     NoteInStep({});
@@ -137,13 +144,13 @@ void SyncEngine::AcceptHello(const v1::HelloResponse& hello) {
 void SyncEngine::BeginReconcile(bool same_history, bool mistrusted) {
   compared_ = true;
   sessions_.session().set_method(v1::SYNC_METHOD_RECONCILE);
-  if (!Check(Expand()) || !Check(MistrustCursor(same_history))) return;
+  if (!Check(Expand()) || !Check(TakePicks()) || !Check(MistrustCursor(same_history))) return;
   Enter(v1::SYNC_PHASE_CATALOG);
   applier_.BeginStream();
   applier_.KeepDecisions(!same_history || mistrusted ? RecordApplier::Keeping::kAll
                                                      : RecordApplier::Keeping::kNone);
   reconciler_ = std::make_unique<Reconciler>(catalog_, applier_, *selection_, same_history);
-  const absl::StatusOr<bool> wish = guard_.SubscriptionChanged(subscription_);
+  const absl::StatusOr<bool> wish = guard_.SubscriptionChanged(own_subscription_);
   if (!Check(wish.status())) return;
   if (!*wish) reconciler_->GuardUnwanted();
   state_ = State::kReconcile;
@@ -183,8 +190,10 @@ void SyncEngine::On(const ReconcileEnded& event) {
 }
 
 void SyncEngine::On(const RecordsAnswered& event) {
-  if (event.call != records_call_ || state_ != State::kReconcile) return;
+  if (event.call != records_call_) return;
   records_call_ = 0;
+  if (state_ == State::kPicks) return OnPicksAnswered(event);
+  if (state_ != State::kReconcile) return;
   if (!event.response.ok()) return Fail(Annotate(event.response.status(), "reading records"));
   TakeReconcileStep(reconciler_->OnRecords(*event.response, now_));
 }
@@ -217,9 +226,10 @@ void SyncEngine::FinishReconcile() {
   cursor_.set_selection_hash(reconciler_->selection_hash());
   CatalogChange change;
   change.SetCursor(cursor_);
+  PutPicks(change);
   absl::StrAppend(sessions_.session().mutable_summary(), reconciler_->shards_compared(),
                   " shards compared, ", reconciler_->shards_differing(), " differed; ");
-  if (!Check(guard_.Settle(subscription_, change))) return;
+  if (!Check(guard_.Settle(own_subscription_, change))) return;
   if (!Check(applier_.Commit(std::move(change)))) return;
   reconciler_.reset();
   // Categories may have come; and what left or came decides which files are wanted.
@@ -293,6 +303,7 @@ bool SyncEngine::BeginOutOfWatch() {
   session.set_to_seq(cursor_.seq());
   compared_ = false;
   greetings_ = 0;
+  pick_rounds_ = 0;
   return true;
 }
 
@@ -346,7 +357,8 @@ void SyncEngine::OnMark(const v1::Mark& mark) {
   if (*ours == *theirs) {
     NoteInStep(mark);
     CatalogChange settled;
-    if (!Check(applier_.ForgetMissing()) || !Check(guard_.Settle(subscription_, settled))) return;
+    if (!Check(applier_.ForgetMissing()) || !Check(guard_.Settle(own_subscription_, settled)))
+      return;
     if (!settled.empty() && !Check(catalog_.Commit(settled).status())) return;
   } else {
     // What came since then may mean what was compared: a record that is older than its tombstone
@@ -364,6 +376,7 @@ void SyncEngine::OnMark(const v1::Mark& mark) {
   }
   verified_ = *ours == *theirs ? mark.fingerprint().SerializeAsString() : "";
   if (!MoveTo(mark, !verified_.empty())) return;
+  if (AdjustPicks()) return;
   if (state_ != State::kTail) return;
   state_ = options_.watch ? State::kWatching : State::kIdle;
   CatalogDone();
@@ -428,6 +441,7 @@ void SyncEngine::CloseCalls() {
   records_call_ = 0;
   approaching_ = false;
   reconciler_.reset();
+  pick_fetch_.reset();
 }
 
 }  // namespace sluice

@@ -76,6 +76,7 @@ struct BulkLoad::Job {
     rows.bytes.clear();
     rows.rows.clear();
     rows.file_uses.clear();
+    rows.dependents.clear();
     MutexLock lock(mutex);
     done = false;
   }
@@ -95,7 +96,8 @@ BulkLoad::BulkLoad(Catalog& catalog, WorkerPool* pool, std::unique_ptr<SortedIng
       pool_(pool),
       ingest_(std::move(ingest)),
       members_(ingest_->ScratchDirectory(), kSpillBytes),
-      file_uses_(ingest_->ScratchDirectory(), kSpillBytes) {
+      file_uses_(ingest_->ScratchDirectory(), kSpillBytes),
+      dependents_(ingest_->ScratchDirectory(), kSpillBytes) {
   loaded_.after_seq = catalog.durable_head();
 }
 
@@ -160,10 +162,16 @@ absl::Status BulkLoad::WriteOldest() {
 absl::Status BulkLoad::Write(const LoadRows& rows) {
   for (const LoadRows::Row& row : rows.rows) RETURN_IF_ERROR(WriteRow(row));
   std::string use;
+  const auto add = [&use](SpilledRows& uses, absl::string_view prefix, absl::string_view key) {
+    use.assign(prefix.data(), prefix.size());
+    use.append(key.data(), key.size());
+    return uses.Add(static_cast<uint8_t>(use[0]), use);
+  };
   for (const LoadRows::FileUse& file : rows.file_uses) {
-    use.assign(file.file.view().data(), file.file.view().size());
-    use.append(file.key.data(), file.key.size());
-    RETURN_IF_ERROR(file_uses_.Add(static_cast<uint8_t>(use[0]), use));
+    RETURN_IF_ERROR(add(file_uses_, file.file.view(), file.key));
+  }
+  for (const LoadRows::Dependent& dependent : rows.dependents) {
+    RETURN_IF_ERROR(add(dependents_, dependent.needed.view(), dependent.key));
   }
   return absl::OkStatus();
 }
@@ -190,7 +198,8 @@ absl::StatusOr<Fingerprint> BulkLoad::Finish() {
   std::sort(by_id_.begin(), by_id_.end(),
             [this](size_t a, size_t b) { return shards_[a]->id < shards_[b]->id; });
   RETURN_IF_ERROR(WriteMembers());
-  RETURN_IF_ERROR(WriteFileUses());
+  RETURN_IF_ERROR(WriteUses(file_uses_, Digest::kSizeBytes, Family::kFileUses));
+  RETURN_IF_ERROR(WriteUses(dependents_, Uuid::kSizeBytes, Family::kDependents));
   RETURN_IF_ERROR(WriteShards());
   std::vector<ShardInfo> shards;
   for (const std::unique_ptr<ShardInfo>& shard : shards_) shards.push_back(*shard);
@@ -213,22 +222,20 @@ absl::Status BulkLoad::WriteMembers() {
   return absl::OkStatus();
 }
 
-absl::Status BulkLoad::WriteFileUses() {
+absl::Status BulkLoad::WriteUses(SpilledRows& spilled, size_t prefix_bytes, Family family) {
   std::vector<absl::string_view> uses;
-  for (size_t first = 0; first < file_uses_.heaps(); ++first) {
-    ASSIGN_OR_RETURN(const std::string heap, file_uses_.Take(first));
+  for (size_t first = 0; first < spilled.heaps(); ++first) {
+    ASSIGN_OR_RETURN(const std::string heap, spilled.Take(first));
     uses.clear();
     for (absl::string_view rest = heap; !rest.empty();) {
-      absl::string_view after = rest.substr(Digest::kSizeBytes);
-      const size_t size = Digest::kSizeBytes + TakeKey(after).size();
+      absl::string_view after = rest.substr(prefix_bytes);
+      const size_t size = prefix_bytes + TakeKey(after).size();
       uses.push_back(TakeBytes(size, rest));
     }
     std::sort(uses.begin(), uses.end());
     // A record may name one file twice.
     uses.erase(std::unique(uses.begin(), uses.end()), uses.end());
-    for (const absl::string_view use : uses) {
-      RETURN_IF_ERROR(ingest_->Put(Family::kFileUses, use, ""));
-    }
+    for (const absl::string_view use : uses) RETURN_IF_ERROR(ingest_->Put(family, use, ""));
   }
   return absl::OkStatus();
 }

@@ -66,7 +66,8 @@ class BulkLoad {
   absl::Status Write(const LoadRows& rows);
   absl::Status WriteRow(const LoadRows::Row& row);
   absl::Status WriteMembers();
-  absl::Status WriteFileUses();
+  // Rows of a prefix of so many bytes and a record key.
+  absl::Status WriteUses(SpilledRows& uses, size_t prefix_bytes, Family family);
   absl::Status WriteShards();
 
   Catalog& catalog_;
@@ -79,8 +80,9 @@ class BulkLoad {
   std::deque<std::unique_ptr<Job>> jobs_;
   std::vector<std::unique_ptr<Job>> spare_jobs_;
   std::string last_key_;
-  SpilledRows members_;    // By shard, each shard's by key.
-  SpilledRows file_uses_;  // By the first byte of the file's digest.
+  SpilledRows members_;     // By shard, each shard's by key.
+  SpilledRows file_uses_;   // By the first byte of the file's digest.
+  SpilledRows dependents_;  // By the first byte of the id of what is needed.
   std::map<v1::RecordKind, int64_t> counts_;
 };
 

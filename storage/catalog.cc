@@ -174,7 +174,7 @@ absl::StatusOr<CommitOutcome> Catalog::CommitMade(
 
 absl::StatusOr<CommitOutcome> Catalog::Write(const CatalogChange& change) {
   RETURN_IF_ERROR(WriteFailure());
-  CatalogCommit commit(store_.View(), state_);
+  CatalogCommit commit(store_.View(), state_, change.frees_files());
   for (const CatalogChange::Op& op : change.ops()) RETURN_IF_ERROR(commit.Apply(op));
   ASSIGN_OR_RETURN(const WriteSet writes, commit.Finish(change));
   CommitOutcome outcome = commit.outcome();

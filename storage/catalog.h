@@ -98,15 +98,15 @@ class CatalogReader {
                                                   int max) const;
 
   // Up to `max` entries of the log with seq > `after`, and the seq up to which the log was looked
-  // at. Entries of shards for which `wanted` is false are passed over; the walk stops after
-  // `scan_max` entries.
+  // at. Entries for whose shard and encoded record key `wanted` is false are passed over; the walk
+  // stops after `scan_max` entries.
   struct LogSlice {
     std::vector<LoggedChange> changes;
     uint64_t scanned_to = 0;
     bool at_head = false;
   };
-  absl::StatusOr<LogSlice> ReadLog(uint64_t after,
-                                   const std::function<bool(const ShardId&)>& wanted, int max,
+  using WantedEntry = std::function<bool(const ShardId&, absl::string_view record_key)>;
+  absl::StatusOr<LogSlice> ReadLog(uint64_t after, const WantedEntry& wanted, int max,
                                    int scan_max) const;
 
   // All shards with at least one record, by id.

@@ -7,14 +7,17 @@
 #include "storage/audit_chain.h"
 #include "storage/catalog_commit.h"
 #include "storage/catalog_keys.h"
+#include "storage/file_release.h"
 #include "storage/payload_columns.h"
 
 namespace sluice {
 
-CatalogCommit::CatalogCommit(std::shared_ptr<const OrderedView> base, stored::v1::StoreState state)
+CatalogCommit::CatalogCommit(std::shared_ptr<const OrderedView> base, stored::v1::StoreState state,
+                             bool free_files)
     : view_(std::make_shared<OverlayView>(std::move(base))),
       reader_(view_),
-      state_(std::move(state)) {}
+      state_(std::move(state)),
+      free_files_(free_files) {}
 
 Uuid CatalogCommit::self() const { return Uuid::FromBytes(state_.node_id()).value_or(Uuid()); }
 
@@ -97,6 +100,11 @@ absl::Status CatalogCommit::Store(const RecordKey& key, CheckedRecord record) {
   for (const stored::v1::FileReference& file : record.header.files()) {
     view_->Put(Family::kFileUses, FileUseKey(file.sha256(), key), "");
   }
+  // A notice names its update, and does not need it.
+  if (key.kind != v1::RECORD_KIND_REVISION) return absl::OkStatus();
+  for (const std::string& needed : record.header.depends_on()) {
+    view_->Put(Family::kDependents, DependentKey(needed, key), "");
+  }
   return absl::OkStatus();
 }
 
@@ -120,6 +128,11 @@ absl::Status CatalogCommit::Unlist(const RecordKey& key, const CheckedRecord& st
   view_->Delete(Family::kShardMembers, MemberKey(shard, key));
   for (const stored::v1::FileReference& file : stored.header.files()) {
     view_->Delete(Family::kFileUses, FileUseKey(file.sha256(), key));
+    if (free_files_) unlisted_files_.insert(file.sha256());
+  }
+  if (key.kind != v1::RECORD_KIND_REVISION) return absl::OkStatus();
+  for (const std::string& needed : stored.header.depends_on()) {
+    view_->Delete(Family::kDependents, DependentKey(needed, key));
   }
   return absl::OkStatus();
 }
@@ -176,7 +189,20 @@ std::vector<ShardStep> CatalogCommit::ShardSteps() const {
   return steps;
 }
 
+absl::Status CatalogCommit::NoteFreedFiles() {
+  for (const std::string& file : unlisted_files_) {
+    const auto uses = view_->Scan(Family::kFileUses, file, PrefixEnd(file));
+    const bool used = uses->Valid();
+    RETURN_IF_ERROR(uses->status());
+    if (used) continue;
+    view_->Put(Family::kSettings, ReleaseNoteKey(file), "");
+    ++outcome_.freed_files;
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<WriteSet> CatalogCommit::Finish(const CatalogChange& asked) {
+  RETURN_IF_ERROR(NoteFreedFiles());
   const WriteSet& rows = asked.rows();
   for (const auto& [id, row] : shards_) {
     view_->Put(Family::kShards, id.view(), row.SerializeAsString());

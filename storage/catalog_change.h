@@ -57,6 +57,11 @@ class CatalogChange {
   void DeleteRow(Family family, absl::string_view key);
   void SetCursor(const v1::Cursor& cursor);  // Keyed by its upstream_id.
 
+  // Notes each file for release (storage/file_release.h) that no record names any more after this
+  // change.
+  void FreeFiles() { frees_files_ = true; }
+  bool frees_files() const { return frees_files_; }
+
   // An entry of the audit; the store numbers and chains it.
   void AddAuditEntry(v1::AuditEntry entry) { audit_.push_back(std::move(entry)); }
 
@@ -89,6 +94,7 @@ class CatalogChange {
   std::vector<Op> ops_;
   WriteSet rows_;
   std::vector<v1::AuditEntry> audit_;
+  bool frees_files_ = false;
 };
 
 // What became of the records of a change.
@@ -102,6 +108,7 @@ struct CommitOutcome {
   int64_t left = 0;
   int64_t deleted = 0;
   int64_t kept = 0;
+  int64_t freed_files = 0;  // Noted by `FreeFiles`.
   std::vector<RecordKey>
       changed;  // Keys whose record changed, as stored (numbers may differ from those given).
 };

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,7 +23,9 @@ namespace sluice {
 
 class CatalogCommit {
  public:
-  CatalogCommit(std::shared_ptr<const OrderedView> base, stored::v1::StoreState state);
+  // `free_files`: note for release the files that no record names any more.
+  CatalogCommit(std::shared_ptr<const OrderedView> base, stored::v1::StoreState state,
+                bool free_files);
 
   // Works out one operation.
   absl::Status Apply(const CatalogChange::Op& op);
@@ -88,6 +91,8 @@ class CatalogCommit {
   absl::Status ForgetLeft(const RecordKey& key, const ShardId& shard);
   absl::StatusOr<stored::v1::ShardRow*> ShardRowOf(const ShardId& id,
                                                    const v1::ShardDefinition& definition);
+  // Notes the files for release that no record names any more.
+  absl::Status NoteFreedFiles();
   uint64_t NextSeq();
   v1::Stamp NextStamp();
   Uuid self() const;
@@ -96,6 +101,8 @@ class CatalogCommit {
   CatalogReader reader_;
   stored::v1::StoreState state_;
   CommitOutcome outcome_;
+  const bool free_files_;
+  std::set<std::string> unlisted_files_;  // Files that a record named before.
   bool logged_ = false;
   std::map<ShardId, stored::v1::ShardRow> shards_;  // Those that were touched.
   std::map<ShardId, Fingerprint> before_;           // What these were.

@@ -52,6 +52,10 @@ std::string FileUseKey(absl::string_view sha256, const RecordKey& key) {
   return absl::StrCat(sha256, key.Encode());
 }
 
+std::string DependentKey(absl::string_view update_id, const RecordKey& key) {
+  return absl::StrCat(update_id, key.Encode());
+}
+
 std::string PrefixEnd(absl::string_view prefix) {
   std::string end(prefix);
   while (!end.empty() && static_cast<uint8_t>(end.back()) == 0xff) end.pop_back();

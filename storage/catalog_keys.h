@@ -22,10 +22,11 @@ inline constexpr absl::string_view kStateKey = "state";
 std::string EncodeSeq(uint64_t seq);
 absl::StatusOr<uint64_t> DecodeSeq(absl::string_view bytes);
 
-// Keys of kLogPosition, kShardMembers and kFileUses.
+// Keys of kLogPosition, kShardMembers, kFileUses and kDependents.
 std::string LogPositionKey(const RecordKey& key, const ShardId& shard);
 std::string MemberKey(const ShardId& shard, const RecordKey& key);
 std::string FileUseKey(absl::string_view sha256, const RecordKey& key);
+std::string DependentKey(absl::string_view update_id, const RecordKey& key);
 
 // The first key after all keys that begin with `prefix`; empty when there is none.
 std::string PrefixEnd(absl::string_view prefix);

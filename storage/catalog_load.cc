@@ -13,8 +13,9 @@ namespace sluice {
 namespace {
 
 // The families that a catalog of records begins with.
-constexpr Family kOfRecords[] = {Family::kRecords, Family::kLog,      Family::kLogPosition,
-                                 Family::kShards,  Family::kFileUses, Family::kShardMembers};
+constexpr Family kOfRecords[] = {Family::kRecords,     Family::kLog,      Family::kLogPosition,
+                                 Family::kShards,      Family::kFileUses, Family::kDependents,
+                                 Family::kShardMembers};
 
 absl::Status CheckEmpty(const OrderedView& view) {
   for (const Family family : kOfRecords) {

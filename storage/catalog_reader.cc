@@ -191,9 +191,9 @@ absl::StatusOr<std::vector<RecordColumns>> CatalogReader::List(v1::RecordKind ki
   return found;
 }
 
-absl::StatusOr<CatalogReader::LogSlice> CatalogReader::ReadLog(
-    uint64_t after, const std::function<bool(const ShardId&)>& wanted, int max,
-    int scan_max) const {
+absl::StatusOr<CatalogReader::LogSlice> CatalogReader::ReadLog(uint64_t after,
+                                                               const WantedEntry& wanted, int max,
+                                                               int scan_max) const {
   LogSlice slice;
   slice.scanned_to = after;
   const auto cursor = view_->Scan(Family::kLog, EncodeSeq(after + 1), "");
@@ -209,7 +209,7 @@ absl::StatusOr<CatalogReader::LogSlice> CatalogReader::ReadLog(
     }
     slice.scanned_to = change.seq;
     ASSIGN_OR_RETURN(change.shard, ShardId::FromBytes(entry.shard_id()));
-    if (!wanted(change.shard)) continue;
+    if (!wanted(change.shard, entry.record_key())) continue;
     ASSIGN_OR_RETURN(change.key, RecordKey::Decode(entry.record_key()));
     change.left = entry.left();
     if (change.left) {

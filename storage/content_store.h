@@ -39,6 +39,12 @@ struct ContentInfo {
   int64_t size_bytes = 0;
 };
 
+// What becomes of the bytes of a removed file.
+enum class Removal {
+  kSetAside,  // They were wrong: some are kept for those who want to know why.
+  kForGood,   // Nobody needs them any more.
+};
+
 class ContentStore {
  public:
   virtual ~ContentStore() = default;
@@ -60,7 +66,7 @@ class ContentStore {
                                                                int64_t size_bytes) = 0;
 
   // Takes a file out of sight. Removing what is absent is no error.
-  virtual absl::Status Remove(const Digest& digest) = 0;
+  virtual absl::Status Remove(const Digest& digest, Removal removal = Removal::kSetAside) = 0;
 
   // Calls `visit` for each stored file, in digest order, until it returns false.
   virtual absl::Status ForEach(absl::FunctionRef<bool(const ContentInfo&)> visit) = 0;

@@ -199,6 +199,13 @@ void ContentWants::Lost(const Digest& digest, absl::Time now) {
   if (used != uses_.end() && wanted.ok()) for_below_.erase(digest);
 }
 
+void ContentWants::Forget(const Digest& digest) {
+  if (uses_.contains(digest)) return;
+  for_below_.erase(digest);
+  present_.erase(digest);
+  files_.erase(digest);
+}
+
 std::vector<ContentInfo> ContentWants::TakeFetches(absl::Time now) {
   std::vector<ContentInfo> fetches;
   for (auto& [digest, missing] : files_) {

@@ -52,6 +52,8 @@ class ContentWants {
   absl::Status WantForBelow(const Digest& digest, absl::Time now);
   // A stored file turned out to be wrong and is gone.
   void Lost(const Digest& digest, absl::Time now);
+  // No record names the file any more, and its bytes were removed.
+  void Forget(const Digest& digest);
 
   TouchedUpdates TakeTouched();
   void PutBack(TouchedUpdates touched);

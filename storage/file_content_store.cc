@@ -193,14 +193,18 @@ absl::StatusOr<std::unique_ptr<ContentWriter>> FileContentStore::Write(const Dig
   return writer;
 }
 
-absl::Status FileContentStore::Remove(const Digest& digest) {
+absl::Status FileContentStore::Remove(const Digest& digest, Removal removal) {
+  const std::string path = PathOf(digest);
+  if (removal == Removal::kForGood) {
+    const bool gone = unlink(path.c_str()) == 0 || errno == ENOENT;
+    return gone ? absl::OkStatus() : FileError(errno, "removing", path);
+  }
   const std::string quarantine = absl::StrCat(root_, "/", kQuarantine);
   struct timespec now {};
   clock_gettime(CLOCK_REALTIME, &now);
   const std::string target =
       absl::StrCat(quarantine, "/", absl::Dec(now.tv_sec, absl::kZeroPad12), ".",
                    absl::Dec(now.tv_nsec, absl::kZeroPad9), ".", digest.ToHex());
-  const std::string path = PathOf(digest);
   if (rename(path.c_str(), target.c_str()) != 0) {
     return errno == ENOENT ? absl::OkStatus() : FileError(errno, "setting aside", path);
   }

@@ -19,12 +19,13 @@ constexpr int kFilesAtOnce = 500;
 
 absl::Status ReleaseOne(const CatalogReader& reader, const Digest& file, ContentStore& content,
                         CatalogChange& change, Released& released) {
-  change.DeleteRow(Family::kSettings, absl::StrCat(kNotePrefix, file.view()));
+  change.DeleteRow(Family::kSettings, ReleaseNoteKey(file.view()));
   ASSIGN_OR_RETURN(const std::vector<RecordKey> uses, reader.FileUses(file));
   if (!uses.empty()) return absl::OkStatus();
+  released.freed.push_back(file);
   const absl::StatusOr<ContentInfo> stored = content.Stat(file);
   if (stored.ok()) {
-    RETURN_IF_ERROR(content.Remove(file));
+    RETURN_IF_ERROR(content.Remove(file, Removal::kForGood));
     ++released.files;
     released.bytes += stored->size_bytes;
   }
@@ -36,9 +37,10 @@ absl::Status ReleaseOne(const CatalogReader& reader, const Digest& file, Content
 }  // namespace
 
 void NoteForRelease(const Digest& file, CatalogChange& change) {
-  change.PutRow(Family::kSettings, absl::StrCat(kNotePrefix, file.view()),
-                google::protobuf::Empty());
+  change.PutRow(Family::kSettings, ReleaseNoteKey(file.view()), google::protobuf::Empty());
 }
+
+std::string ReleaseNoteKey(absl::string_view file) { return absl::StrCat(kNotePrefix, file); }
 
 absl::StatusOr<Released> ReleaseNoted(Catalog& catalog, ContentStore& content) {
   Released released;

@@ -6,8 +6,11 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "common/digest.h"
 #include "storage/catalog.h"
 #include "storage/content_store.h"
@@ -16,10 +19,13 @@ namespace sluice {
 
 // Notes a file that a record named which is removed in the same change.
 void NoteForRelease(const Digest& file, CatalogChange& change);
+// The key of that note. Family::kSettings.
+std::string ReleaseNoteKey(absl::string_view file);
 
 struct Released {
   int64_t files = 0;
   int64_t bytes = 0;
+  std::vector<Digest> freed;  // Whether they were stored or not.
 };
 
 // Frees all that is noted and not named, with what is known of where it can be had. Nobody can

@@ -136,6 +136,13 @@ void PackCheck::AppendRow(const PackedRecord& packed) {
     // Its size was checked with the payload.
     rows_.file_uses.push_back({*Digest::FromBytes(file.sha256()), packed.key});
   }
+  // A notice names its update, and does not need it.
+  const bool needs = !header_.depends_on().empty() &&
+                     RecordKey::Decode(packed.key)->kind == v1::RECORD_KIND_REVISION;
+  if (!needs) return;
+  for (const std::string& needed : header_.depends_on()) {
+    rows_.dependents.push_back({*Uuid::FromBytes(needed), packed.key});
+  }
 }
 
 void PackCheck::Settle() {

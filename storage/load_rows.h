@@ -13,6 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "common/digest.h"
+#include "common/uuid.h"
 #include "sluice/v1/record.pb.h"
 #include "storage/catalog.h"
 #include "storage/fingerprint.h"
@@ -33,11 +34,16 @@ struct LoadRows {
     Digest file;
     absl::string_view key;
   };
+  struct Dependent {
+    Uuid needed;
+    absl::string_view key;
+  };
 
   std::string pack;   // Keys are in here.
   std::string bytes;  // Values and members are in here.
   std::vector<Row> rows;
   std::vector<FileUse> file_uses;
+  std::vector<Dependent> dependents;
 };
 
 // What a pack is checked against.

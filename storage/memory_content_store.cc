@@ -71,7 +71,7 @@ absl::StatusOr<std::unique_ptr<ContentWriter>> MemoryContentStore::Write(const D
   return std::make_unique<Writer>(*this, digest, size_bytes, std::move(staged));
 }
 
-absl::Status MemoryContentStore::Remove(const Digest& digest) {
+absl::Status MemoryContentStore::Remove(const Digest& digest, Removal /*removal*/) {
   MutexLock lock(mutex_);
   files_.erase(digest);
   return absl::OkStatus();

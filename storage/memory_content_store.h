@@ -18,7 +18,7 @@ class MemoryContentStore : public ContentStore {
                                    int64_t max_bytes) override;
   absl::StatusOr<std::unique_ptr<ContentWriter>> Write(const Digest& digest,
                                                        int64_t size_bytes) override;
-  absl::Status Remove(const Digest& digest) override;
+  absl::Status Remove(const Digest& digest, Removal removal = Removal::kSetAside) override;
   absl::Status ForEach(absl::FunctionRef<bool(const ContentInfo&)> visit) override;
   absl::Status Verify(const Digest& digest) override;
 

@@ -18,6 +18,8 @@ absl::string_view FamilyName(Family family) {
       return "shard_members";
     case Family::kFileUses:
       return "file_uses";
+    case Family::kDependents:
+      return "dependents";
     case Family::kContent:
       return "content";
     case Family::kContentOrigins:

@@ -25,6 +25,7 @@ enum class Family {
   kShards,        // Shard id -> definition and fingerprint.
   kShardMembers,  // Shard id and record key -> digest and stamp.
   kFileUses,      // File digest and record key -> nothing.
+  kDependents,    // Id of an update and key of a revision that needs it -> nothing.
   kContent,       // File digest -> content row.
   kContentOrigins,
   kCursors,   // Upstream id -> cursor.
@@ -40,7 +41,7 @@ enum class Family {
   kPetitions,         // Petition id -> petition.
   kDictionaries,      // Dictionary id -> dictionary.
 };
-inline constexpr int kFamilyCount = 21;
+inline constexpr int kFamilyCount = 22;
 
 // The name of the family's column family on disk.
 absl::string_view FamilyName(Family family);

@@ -5,15 +5,18 @@
 
 #include "absl/strings/str_cat.h"
 #include "common/digest.h"
+#include "common/errors.h"
 #include "common/status.h"
 #include "storage/category_ids.h"
+#include "storage/picked_records.h"
 
 namespace sluice {
 namespace {
 
 constexpr int kPage = 1000;
 
-absl::StatusOr<std::vector<RecordColumns>> ReadCategories(const CatalogReader& reader) {
+absl::StatusOr<std::vector<RecordColumns>> ReadCategories(const CatalogReader& reader,
+                                                          const Uuid& excluded_keeper) {
   std::vector<RecordColumns> categories;
   std::string after;
   while (true) {
@@ -21,6 +24,9 @@ absl::StatusOr<std::vector<RecordColumns>> ReadCategories(const CatalogReader& r
                      reader.List(v1::RECORD_KIND_CATEGORY, after, kPage));
     if (page.empty()) return categories;
     after = page.back().key.Encode();
+    std::erase_if(page, [&excluded_keeper](const RecordColumns& category) {
+      return category.key.kept() && category.key.kept_by == excluded_keeper;
+    });
     std::move(page.begin(), page.end(), std::back_inserter(categories));
   }
 }
@@ -56,11 +62,44 @@ void HashSet(const std::optional<Set>& set, Hasher& hasher) {
   }
 }
 
+// Without picks the hash is that of the shards alone. `picks` are sorted.
+Digest HashWithPicks(const Digest& shards_hash, const std::vector<Uuid>& picks) {
+  if (picks.empty()) return shards_hash;
+  Hasher hasher;
+  hasher.Update(shards_hash.view());
+  for (const Uuid& update : picks) hasher.Update(update.view());
+  return hasher.Finish();
+}
+
 }  // namespace
 
+absl::StatusOr<std::vector<Uuid>> PicksOf(const v1::Subscription& subscription) {
+  if (subscription.update_ids_size() > kPicksMax) {
+    return InvalidRequest(
+        {{"subscription.update_ids", absl::StrCat("holds more than ", kPicksMax)}});
+  }
+  std::vector<Uuid> picks;
+  picks.reserve(static_cast<size_t>(subscription.update_ids_size()));
+  for (const std::string& bytes : subscription.update_ids()) {
+    const absl::StatusOr<Uuid> id = Uuid::FromBytes(bytes);
+    if (!id.ok()) {
+      return InvalidRequest({{"subscription.update_ids", std::string(id.status().message())}});
+    }
+    picks.push_back(*id);
+  }
+  std::sort(picks.begin(), picks.end());
+  picks.erase(std::unique(picks.begin(), picks.end()), picks.end());
+  return picks;
+}
+
+void SetPicks(const std::vector<Uuid>& picks, v1::Subscription& subscription) {
+  subscription.clear_update_ids();
+  for (const Uuid& update : picks) subscription.add_update_ids(update.bytes());
+}
+
 absl::StatusOr<Selection> Selection::Expand(const CatalogReader& reader,
-                                            const v1::Subscription& subscription,
-                                            v1::NodeMode mode) {
+                                            const v1::Subscription& subscription, v1::NodeMode mode,
+                                            const Uuid& excluded_keeper) {
   Selection selection;
   selection.takes_policy_ = mode != v1::NODE_MODE_AUTONOMOUS;
   if (!subscription.products().empty()) {
@@ -68,7 +107,8 @@ absl::StatusOr<Selection> Selection::Expand(const CatalogReader& reader,
     for (const std::string& path : subscription.products()) {
       products.insert(ProductIdOfPath(path).bytes());
     }
-    ASSIGN_OR_RETURN(const std::vector<RecordColumns> categories, ReadCategories(reader));
+    ASSIGN_OR_RETURN(const std::vector<RecordColumns> categories,
+                     ReadCategories(reader, excluded_keeper));
     AddDescendants(categories, products);
     selection.products_ = std::move(products);
   }
@@ -87,8 +127,18 @@ absl::StatusOr<Selection> Selection::Expand(const CatalogReader& reader,
   HashSet(selection.classifications_, hasher);
   HashSet(selection.languages_, hasher);
   if (!selection.takes_policy_) hasher.Update("no policy;");
-  selection.hash_ = hasher.Finish();
+  selection.shards_hash_ = hasher.Finish();
+  ASSIGN_OR_RETURN(const std::vector<Uuid> picks, PicksOf(subscription));
+  selection.picks_.insert(picks.begin(), picks.end());
+  selection.hash_ = HashWithPicks(selection.shards_hash_, picks);
   return selection;
+}
+
+bool Selection::Picks(const RecordKey& key) const {
+  const bool about_update = key.kind == v1::RECORD_KIND_REVISION ||
+                            key.kind == v1::RECORD_KIND_EXPIRY ||
+                            (key.kind == v1::RECORD_KIND_POLICY && takes_policy_);
+  return about_update && picks_.contains(key.id);
 }
 
 bool Selection::Matches(const v1::ShardDefinition& shard) const {
@@ -129,6 +179,16 @@ absl::StatusOr<Fingerprint> PlacedInShard(const ShardId& id, const Fingerprint& 
 
 absl::StatusOr<Fingerprint> SelectionFingerprint(const CatalogReader& reader,
                                                  const Selection& selection, const Uuid& excluded) {
+  ASSIGN_OR_RETURN(Fingerprint total, ShardsFingerprint(reader, selection, excluded));
+  PickedSums picked;
+  RETURN_IF_ERROR(picked.LookAtAll(reader, selection, excluded));
+  ASSIGN_OR_RETURN(const Fingerprint picks, picked.Total());
+  total.Add(picks);
+  return total;
+}
+
+absl::StatusOr<Fingerprint> ShardsFingerprint(const CatalogReader& reader,
+                                              const Selection& selection, const Uuid& excluded) {
   ASSIGN_OR_RETURN(std::vector<ShardInfo> shards, reader.Shards());
   std::erase_if(shards, [&](const ShardInfo& shard) {
     return !CountsIn(selection, shard.definition, excluded);
@@ -167,6 +227,17 @@ absl::StatusOr<v1::Subscription> ReadSubscription(const CatalogReader& reader) {
   absl::StatusOr<v1::Subscription> subscription =
       reader.GetRow<v1::Subscription>(Family::kSettings, kSubscriptionSetting);
   if (absl::IsNotFound(subscription.status())) return v1::Subscription();
+  return subscription;
+}
+
+absl::StatusOr<v1::Subscription> ReadSubscriptionInForce(const CatalogReader& reader) {
+  ASSIGN_OR_RETURN(v1::Subscription subscription, ReadSubscription(reader));
+  subscription.clear_update_ids();
+  absl::StatusOr<v1::Subscription> picks =
+      reader.GetRow<v1::Subscription>(Family::kSettings, kPicksSetting);
+  if (absl::IsNotFound(picks.status())) return subscription;
+  if (!picks.ok()) return picks.status();
+  *subscription.mutable_update_ids() = std::move(*picks->mutable_update_ids());
   return subscription;
 }
 

@@ -18,9 +18,13 @@ class SelectionSums {
   // `catalog` must outlive the sums.
   explicit SelectionSums(const Catalog& catalog) : catalog_(catalog) {}
 
-  // What SelectionFingerprint says for a state that `reader`, of the same catalog, sees.
+  // What SelectionFingerprint says for a state that `reader`, of the same catalog, sees. Looks at
+  // every pick.
   absl::StatusOr<Fingerprint> Of(const CatalogReader& reader, const Selection& selection,
                                  const Uuid& excluded) const;
+  // The same for ShardsFingerprint.
+  absl::StatusOr<Fingerprint> OfShards(const CatalogReader& reader, const Selection& selection,
+                                       const Uuid& excluded) const;
 
  private:
   // Selections that are kept; the least lately asked for goes first.

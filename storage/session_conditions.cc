@@ -3,7 +3,10 @@
 #include <map>
 #include <string>
 
+#include "absl/strings/str_cat.h"
+#include "common/errors.h"
 #include "sluice/v1/sync_service.pb.h"
+#include "storage/selection.h"
 
 namespace sluice {
 
@@ -25,6 +28,15 @@ std::vector<v1::Condition> SessionConditions(const CatalogReader& reader, absl::
     condition.set_message(session->errors(0).message());
     condition.set_cause(session->errors(0).cause());
     condition.set_remedy(session->errors(0).remedy());
+  }
+  const auto picks = reader.GetRow<v1::Subscription>(Family::kSettings, kPicksSetting);
+  if (picks.ok() && picks->update_ids_size() >= kPicksMax) {
+    v1::Condition& condition = conditions.emplace_back();
+    condition.set_reason(ReasonName(v1::REASON_ITEM_FILTERED));
+    condition.set_message(absl::StrCat("so many updates are taken one by one that those beyond ",
+                                       kPicksMax, " are left out"));
+    condition.set_cause("pins, and what these and the selection need outside of the subscription");
+    condition.set_remedy("Widen the subscription: sluice subscription set.");
   }
   return conditions;
 }

@@ -18,9 +18,6 @@ constexpr int kScanMax = 50'000;
 absl::StatusOr<CatalogLoad> CatalogLoad::Open(const Catalog& catalog,
                                               const v1::LoadRequest& request, int64_t pack_bytes) {
   ASSIGN_OR_RETURN(const Uuid child, Uuid::FromBytes(request.node_id()));
-  if (!request.subscription().update_ids().empty()) {
-    return absl::UnimplementedError("updates that are taken one by one are in no load");
-  }
   CatalogLoad load(catalog.Read(), pack_bytes);
   const CatalogReader& reader = *load.reader_;
   ASSIGN_OR_RETURN(const stored::v1::StoreState state, reader.State());
@@ -38,6 +35,8 @@ absl::StatusOr<CatalogLoad> CatalogLoad::Open(const Catalog& catalog,
   load.open_.set_selection_hash(selection.hash().bytes());
   *load.open_.mutable_fingerprint() = fingerprint.ToProto();
   load.open_.set_records(static_cast<int64_t>(fingerprint.count()));
+  load.child_ = child;
+  load.selection_ = selection;
   return load;
 }
 
@@ -99,7 +98,10 @@ absl::Status CatalogLoad::AddRecord(v1::LoadPack& pack) {
     return MakeError(v1::REASON_STORE_CORRUPT, "a stored record's header or shard cannot be read");
   }
   Place& place = found->second;
-  if (!place.wanted) return absl::OkStatus();
+  if (!place.wanted) {
+    ASSIGN_OR_RETURN(const bool picked, Picked());
+    if (!picked) return absl::OkStatus();
+  }
   if (place.place == kUnnamed) {
     place.place = named_++;
     *pack.add_shards() = place.definition;
@@ -118,6 +120,12 @@ absl::Status CatalogLoad::AddRecord(v1::LoadPack& pack) {
   if (header.has_parts) RETURN_IF_ERROR(AddParts(packed));
   writer_.Add(packed);
   return absl::OkStatus();
+}
+
+absl::StatusOr<bool> CatalogLoad::Picked() const {
+  if (selection_->picks().empty()) return false;
+  ASSIGN_OR_RETURN(const RecordKey key, RecordKey::Decode(cursor_->key()));
+  return selection_->Picks(key) && !(key.kept() && key.kept_by == child_);
 }
 
 absl::Status CatalogLoad::AddParts(PackedRecord& packed) {

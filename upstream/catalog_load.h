@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,6 @@ class CatalogLoad {
   //
   // Errors:
   //   INVALID_ARGUMENT a malformed id.
-  //   UNIMPLEMENTED    the subscription names single updates; the log has what they need.
   static absl::StatusOr<CatalogLoad> Open(const Catalog& catalog, const v1::LoadRequest& request,
                                           int64_t pack_bytes = kPackBytes);
 
@@ -62,11 +62,15 @@ class CatalogLoad {
   absl::StatusOr<v1::LoadResponse> MakePack();
   // Adds the record under the cursor, if it is wanted.
   absl::Status AddRecord(v1::LoadPack& pack);
+  // Whether it is taken although its shard is not.
+  absl::StatusOr<bool> Picked() const;
   absl::Status AddParts(PackedRecord& packed);
 
   int64_t pack_bytes_;
   std::unique_ptr<const CatalogReader> reader_;
   std::unique_ptr<OrderedCursor> cursor_;
+  Uuid child_;
+  std::optional<Selection> selection_;
   v1::LoadOpen open_;
   absl::flat_hash_map<ShardId, Place> shards_;
   int named_ = 0;  // Shards that the stream has a place for.

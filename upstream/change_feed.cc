@@ -78,14 +78,17 @@ ChangeFeed::Step ChangeFeed::Next() {
   return step;
 }
 
-bool ChangeFeed::Shares() const { return watch_ && !marks_only_ && marked_.has_value(); }
+// With picks each feed reads the log itself, to know of which of them it speaks.
+bool ChangeFeed::Shares() const {
+  return watch_ && !marks_only_ && marked_.has_value() && selection_.picks().empty();
+}
 
 absl::StatusOr<std::optional<v1::ChangesResponse>> ChangeFeed::Advance() {
   const CatalogReader reader = catalog_->Read();
   absl::Status failure;
   owners_.clear();
-  const auto wanted = [&](const ShardId& shard) {
-    const absl::StatusOr<bool> wants = Wants(reader, shard);
+  const auto wanted = [&](const ShardId& shard, absl::string_view record_key) {
+    const absl::StatusOr<bool> wants = Wants(reader, shard, record_key);
     failure.Update(wants.status());
     return wants.value_or(false);
   };
@@ -169,7 +172,10 @@ absl::StatusOr<v1::ChangesResponse> ChangeFeed::MakeMark(const CatalogReader& re
   if (at_head) {
     // One that only says how far the root was followed costs no sum over all shards.
     if (marked_ != position_) {
-      ASSIGN_OR_RETURN(const Fingerprint fingerprint, shared_.sums->Of(reader, selection_, child_));
+      RETURN_IF_ERROR(LookAtPicks(reader));
+      ASSIGN_OR_RETURN(Fingerprint fingerprint, shared_.sums->OfShards(reader, selection_, child_));
+      ASSIGN_OR_RETURN(const Fingerprint picks, picked_->Total());
+      fingerprint.Add(picks);
       marked_fingerprint_ = fingerprint.ToProto();
     }
     *mark.mutable_fingerprint() = marked_fingerprint_;
@@ -210,11 +216,22 @@ absl::StatusOr<std::optional<v1::ChangesResponse>> ChangeFeed::Reexpand(
   }
   selection_ = std::move(selection);
   wants_.clear();
+  picked_.reset();
   marked_.reset();
   return std::optional<v1::ChangesResponse>(std::move(response));
 }
 
-absl::StatusOr<bool> ChangeFeed::Wants(const CatalogReader& reader, const ShardId& shard) {
+absl::StatusOr<bool> ChangeFeed::Wants(const CatalogReader& reader, const ShardId& shard,
+                                       absl::string_view record_key) {
+  ASSIGN_OR_RETURN(const bool with_shard, WantsShard(reader, shard));
+  if (selection_.picks().empty()) return with_shard;
+  ASSIGN_OR_RETURN(const RecordKey key, RecordKey::Decode(record_key));
+  if (!selection_.Picks(key) || (key.kept() && key.kept_by == child_)) return with_shard;
+  picks_changed_.insert(key.id);
+  return true;
+}
+
+absl::StatusOr<bool> ChangeFeed::WantsShard(const CatalogReader& reader, const ShardId& shard) {
   auto known = wants_.find(shard);
   if (known == wants_.end()) {
     ASSIGN_OR_RETURN(const ShardInfo info, reader.Shard(shard));
@@ -226,6 +243,14 @@ absl::StatusOr<bool> ChangeFeed::Wants(const CatalogReader& reader, const ShardI
   }
   if (!known->second.owner.empty()) owners_.push_back(known->second.owner);
   return known->second.wants;
+}
+
+// At the head every entry was seen, so that the sums follow from those that spoke of a pick.
+absl::Status ChangeFeed::LookAtPicks(const CatalogReader& reader) {
+  const absl::flat_hash_set<Uuid> changed = std::exchange(picks_changed_, {});
+  if (picked_.has_value()) return picked_->Look(reader, selection_, child_, changed);
+  picked_.emplace();
+  return picked_->LookAtAll(reader, selection_, child_);
 }
 
 }  // namespace sluice

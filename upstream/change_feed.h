@@ -17,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "sluice/v1/replication_service.pb.h"
 #include "storage/catalog.h"
+#include "storage/picked_records.h"
 #include "storage/selection.h"
 #include "storage/selection_sums.h"
 #include "upstream/shared_messages.h"
@@ -75,7 +76,11 @@ class ChangeFeed {
   absl::StatusOr<bool> RootMoved(const CatalogReader& reader) const;
   // The message that the expansion changed, if it did since it was last looked at.
   absl::StatusOr<std::optional<v1::ChangesResponse>> Reexpand(const CatalogReader& reader);
-  absl::StatusOr<bool> Wants(const CatalogReader& reader, const ShardId& shard);
+  // Whether the child takes such an entry; notes what it says about picks.
+  absl::StatusOr<bool> Wants(const CatalogReader& reader, const ShardId& shard,
+                             absl::string_view record_key);
+  absl::StatusOr<bool> WantsShard(const CatalogReader& reader, const ShardId& shard);
+  absl::Status LookAtPicks(const CatalogReader& reader);
 
   const Catalog* catalog_;
   Shared shared_;
@@ -92,6 +97,9 @@ class ChangeFeed {
   absl::flat_hash_map<ShardId, Wish> wants_;  // By shard, under the present selection.
   std::vector<std::string> owners_;           // Of shards that the last reading came across.
   absl::flat_hash_set<ShardId> defined_;      // Shards whose definitions were sent.
+  // Sums of what is picked; none: not looked at yet. And of which picks the log has spoken since.
+  std::optional<PickedSums> picked_;
+  absl::flat_hash_set<Uuid> picks_changed_;
 };
 
 }  // namespace sluice

@@ -112,7 +112,7 @@ absl::Status CleanupPlan::AddNeedsOf(const CatalogReader& reader, const Uuid& ap
 
 absl::Status CleanupPlan::Follow(const CatalogReader& reader, absl::Time now) {
   ASSIGN_OR_RETURN(leases_, LeaseBook::Read(reader, now));
-  const auto all = [](const ShardId&) { return true; };
+  const auto all = [](const ShardId&, absl::string_view) { return true; };
   for (bool at_head = false; !at_head;) {
     ASSIGN_OR_RETURN(const CatalogReader::LogSlice slice,
                      reader.ReadLog(seen_seq_, all, kChangesPerRead, kChangesPerRead));

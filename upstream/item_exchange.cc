@@ -29,11 +29,31 @@ absl::Status NotBegun() {
 
 absl::Status ItemExchange::ForEach(
     const Compared& compared,
-    const std::function<void(const ShardId&, const ShardMember&, uint64_t)>& visit) {
-  return ForEachMember(
-      compared.reader, compared.shards, [&](const ShardId& shard, const ShardMember& member) {
-        visit(shard, member, ItemOf(compared.session_key, compared.scope, shard, member));
-      });
+    const std::function<void(const ShardId&, const ShardMember&, uint64_t)>& visit) const {
+  const auto visit_member = [&](const ShardId& shard, const ShardMember& member) {
+    visit(shard, member, ItemOf(compared.session_key, compared.scope, shard, member));
+  };
+  for (const ShardId& shard : compared.shards) {
+    const auto picked = picked_->find(shard);
+    if (picked == picked_->end()) {
+      RETURN_IF_ERROR(ForEachMember(compared.reader, {shard}, visit_member));
+    } else {
+      for (const ShardMember& member : picked->second) visit_member(shard, member);
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Fingerprint> ItemExchange::SumOf(const CatalogReader& reader,
+                                                const ShardId& shard) const {
+  const auto picked = picked_->find(shard);
+  if (picked == picked_->end()) {
+    ASSIGN_OR_RETURN(const ShardInfo info, reader.Shard(shard));
+    return info.fingerprint;
+  }
+  Fingerprint fingerprint;
+  for (const ShardMember& member : picked->second) fingerprint.Add(member.digest);
+  return fingerprint;
 }
 
 absl::StatusOr<std::vector<uint64_t>> ItemExchange::ReadItems(const Compared& compared) const {
@@ -53,11 +73,11 @@ absl::StatusOr<v1::ReconcileResponse> ItemExchange::Begin(const v1::SymbolsWante
   Fingerprint fingerprint;
   for (const std::string& bytes : wanted.shard_ids()) {
     ASSIGN_OR_RETURN(const ShardId id, ShardId::FromBytes(bytes));
-    const absl::StatusOr<ShardInfo> shard = compared.reader.Shard(id);
-    if (absl::IsNotFound(shard.status())) continue;
-    RETURN_IF_ERROR(shard.status());
+    const absl::StatusOr<Fingerprint> sum = SumOf(compared.reader, id);
+    if (absl::IsNotFound(sum.status())) continue;
+    RETURN_IF_ERROR(sum.status());
     compared.shards.push_back(id);
-    fingerprint.Add(shard->fingerprint);
+    fingerprint.Add(*sum);
   }
   std::sort(compared.shards.begin(), compared.shards.end());
   if (std::adjacent_find(compared.shards.begin(), compared.shards.end()) != compared.shards.end()) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "common/sip_hash.h"
 #include "sluice/v1/replication_service.pb.h"
 #include "storage/catalog.h"
+#include "storage/picked_records.h"
 #include "storage/record_items.h"
 
 namespace sluice {
@@ -24,6 +26,9 @@ class ItemExchange {
   // `draw_key` gives each comparison the key of its items.
   ItemExchange(const Catalog& catalog, std::function<SipKey()> draw_key)
       : catalog_(&catalog), draw_key_(std::move(draw_key)) {}
+
+  // Of these shards only these members are compared.
+  void SetPicked(std::shared_ptr<const PickedMembers> picked) { picked_ = std::move(picked); }
 
   // Errors, of all three:
   //   INVALID_ARGUMENT     a malformed id, or more than what a request may ask for.
@@ -46,12 +51,16 @@ class ItemExchange {
   absl::StatusOr<v1::ReconcileResponse> Begin(const v1::SymbolsWanted& wanted);
   absl::StatusOr<std::vector<uint64_t>> ReadItems(const Compared& compared) const;
   // Calls `visit` for every record that is compared, with its item.
-  static absl::Status ForEach(
+  absl::Status ForEach(
       const Compared& compared,
-      const std::function<void(const ShardId&, const ShardMember&, uint64_t)>& visit);
+      const std::function<void(const ShardId&, const ShardMember&, uint64_t)>& visit) const;
+  // Count and sum of a shard as it is compared; NOT_FOUND there is none.
+  absl::StatusOr<Fingerprint> SumOf(const CatalogReader& reader, const ShardId& shard) const;
 
   const Catalog* catalog_;
   std::function<SipKey()> draw_key_;
+  // Shared with the exchange that this is a part of.
+  std::shared_ptr<const PickedMembers> picked_ = std::make_shared<PickedMembers>();
   std::optional<Compared> compared_;
 };
 

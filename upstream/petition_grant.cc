@@ -110,10 +110,20 @@ absl::StatusOr<PetitionGrant> PlanPin(const CatalogReader& reader, const v1::Pet
                      " of these updates never came from any source of the root; import them, "
                      "or refuse"));
   }
-  return absl::FailedPreconditionError(
-      absl::StrCat(missing.size(),
-                   " of these updates are not here, and this release takes no single updates; add "
-                   "their products to this node's subscription, or refuse"));
+  ASSIGN_OR_RETURN(v1::Subscription own, ReadSubscription(reader));
+  own.mutable_update_ids()->Add(missing.begin(), missing.end());
+  if (own.update_ids_size() > kPicksMax) {
+    return absl::FailedPreconditionError("a node takes at most 100,000 single updates");
+  }
+  ASSIGN_OR_RETURN(const std::vector<Uuid> pins, PicksOf(own));
+  SetPicks(pins, own);
+  grant.change.PutRow(Family::kSettings, kSubscriptionSetting, own);
+  grant.subscription_changed = true;
+  grant.state = v1::PETITION_STATE_FORWARDED;
+  grant.actions.push_back(absl::StrCat("pin ", missing.size(),
+                                       missing.size() == 1 ? " update" : " updates",
+                                       " here, and ask the node above for the same"));
+  return grant;
 }
 
 absl::StatusOr<PetitionGrant> PlanReturn(const CatalogReader& reader,

@@ -10,6 +10,7 @@
 #include "common/status.h"
 #include "storage/selection.h"
 #include "upstream/page.h"
+#include "upstream/pins.h"
 
 namespace sluice {
 namespace {
@@ -107,6 +108,17 @@ void PolicyService::AddTo(Router& router) {
       [this](const CallContext& context, const v1::SetSubscriptionRequest& request) {
         return SetSubscription(context, request);
       });
+  router.Unary<v1::PinUpdatesRequest, v1::PinUpdatesResponse>(
+      "sluice.v1.PolicyService/PinUpdates",
+      [this](const CallContext& context, const v1::PinUpdatesRequest& request) {
+        return Pin(context, request);
+      });
+}
+
+absl::Status PolicyService::CheckFollows() const {
+  if (options_.on_subscription) return absl::OkStatus();
+  return MakeError(v1::REASON_NO_UPSTREAM,
+                   "the root takes what its sources offer and has no subscription");
 }
 
 absl::StatusOr<v1::ListGroupsResponse> PolicyService::ListGroups(
@@ -142,27 +154,45 @@ absl::StatusOr<v1::GetSubscriptionResponse> PolicyService::GetSubscription() con
   ASSIGN_OR_RETURN(const std::vector<std::string> unmatched,
                    UnmatchedNames(reader, response.subscription()));
   response.mutable_unmatched()->Add(unmatched.begin(), unmatched.end());
+  ASSIGN_OR_RETURN(const std::vector<Uuid> pins, PicksOf(response.subscription()));
+  for (const Uuid& pin : pins) {
+    if (reader.CurrentRevision(pin).ok()) continue;
+    response.add_unmatched(absl::StrCat("update ", pin.ToString()));
+  }
   ASSIGN_OR_RETURN(const v1::HelloResponse above, ReadUpstreamHello(reader));
   *response.mutable_upstream_subscription() = above.subscription();
   return response;
 }
 
+absl::StatusOr<v1::PinUpdatesResponse> PolicyService::Pin(const CallContext& context,
+                                                          const v1::PinUpdatesRequest& request) {
+  RETURN_IF_ERROR(CheckFollows());
+  ASSIGN_OR_RETURN(v1::PinUpdatesResponse response, PinUpdates(catalog_, audit_, context, request));
+  const bool changed =
+      std::any_of(response.results().begin(), response.results().end(),
+                  [](const v1::DecisionResult& result) { return result.changed(); });
+  if (changed && !request.validate_only()) options_.on_subscription();
+  return response;
+}
+
 absl::StatusOr<v1::SetSubscriptionResponse> PolicyService::SetSubscription(
     const CallContext& context, const v1::SetSubscriptionRequest& request) {
-  if (!options_.on_subscription) {
-    return MakeError(v1::REASON_NO_UPSTREAM,
-                     "the root takes what its sources offer and has no subscription");
-  }
+  RETURN_IF_ERROR(CheckFollows());
   v1::Subscription subscription = request.subscription();
   RETURN_IF_ERROR(Normalize("subscription.products", *subscription.mutable_products()));
   RETURN_IF_ERROR(
       Normalize("subscription.classifications", *subscription.mutable_classifications()));
   RETURN_IF_ERROR(Normalize("subscription.languages", *subscription.mutable_languages()));
+  ASSIGN_OR_RETURN(const std::vector<Uuid> pins, PicksOf(subscription));
+  SetPicks(pins, subscription);
   v1::SetSubscriptionResponse response;
   *response.mutable_subscription() = subscription;
-  ASSIGN_OR_RETURN(const std::vector<std::string> unmatched,
-                   UnmatchedNames(catalog_.Read(), subscription));
+  const CatalogReader reader = catalog_.Read();
+  ASSIGN_OR_RETURN(const std::vector<std::string> unmatched, UnmatchedNames(reader, subscription));
   response.mutable_unmatched()->Add(unmatched.begin(), unmatched.end());
+  if (options_.preview.ask) {
+    RETURN_IF_ERROR(PreviewSubscription(reader, subscription, options_.preview, response));
+  }
   if (request.validate_only()) return response;
   CatalogChange change;
   change.PutRow(Family::kSettings, kSubscriptionSetting, subscription);

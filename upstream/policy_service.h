@@ -11,6 +11,7 @@
 #include "storage/catalog.h"
 #include "upstream/audit.h"
 #include "upstream/decision_maker.h"
+#include "upstream/selection_preview.h"
 
 namespace sluice {
 
@@ -24,6 +25,8 @@ class PolicyService {
     std::string upstream_target;
     // Called after the subscription changed. Empty at the root, which has none.
     std::function<void()> on_subscription;
+    // What tells what a subscription would change. Not at the root.
+    PreviewSources preview;
   };
 
   PolicyService(Catalog& catalog, Audit& audit, Options options);
@@ -35,8 +38,12 @@ class PolicyService {
   absl::StatusOr<v1::GetSubscriptionResponse> GetSubscription() const;
   absl::StatusOr<v1::SetSubscriptionResponse> SetSubscription(
       const CallContext& context, const v1::SetSubscriptionRequest& request);
+  absl::StatusOr<v1::PinUpdatesResponse> Pin(const CallContext& context,
+                                             const v1::PinUpdatesRequest& request);
 
  private:
+  // Errors: FAILED_PRECONDITION NO_UPSTREAM.
+  absl::Status CheckFollows() const;
   // The one who decides here. Errors: FAILED_PRECONDITION NOT_ORIGIN.
   absl::StatusOr<DecisionMaker*> Origin() const;
 

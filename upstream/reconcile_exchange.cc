@@ -1,5 +1,8 @@
 #include "upstream/reconcile_exchange.h"
 
+#include <algorithm>
+#include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -69,28 +72,33 @@ absl::StatusOr<std::vector<v1::ReconcileResponse>> ReconcileExchange::Open(
     sums.set_symbols(true);
   };
   begin_message(responses.back());
-  for (const ShardInfo& shard : shards) {
-    if (IsOwnOf(shard.definition, child) || !selection.Matches(shard.definition)) continue;
+  const auto add = [&](const v1::ShardDefinition& definition, const Fingerprint& fingerprint) {
     if (responses.back().sums().shards_size() == kSumsPerMessage) {
       responses.back().mutable_sums()->set_more(true);
       begin_message(responses.emplace_back());
     }
     v1::ShardSum& sum = *responses.back().mutable_sums()->add_shards();
-    *sum.mutable_definition() = shard.definition;
-    *sum.mutable_fingerprint() = shard.fingerprint.ToProto();
+    *sum.mutable_definition() = definition;
+    *sum.mutable_fingerprint() = fingerprint.ToProto();
+  };
+  for (const ShardInfo& shard : shards) {
+    if (CountsIn(selection, shard.definition, child)) add(shard.definition, shard.fingerprint);
   }
+  ASSIGN_OR_RETURN(PickedMembers picked, FindPicked(reader, selection, child));
+  for (const auto& [id, members] : picked) {
+    ASSIGN_OR_RETURN(const ShardInfo shard, reader.Shard(id));
+    Fingerprint fingerprint;
+    for (const ShardMember& member : members) fingerprint.Add(member.digest);
+    add(shard.definition, fingerprint);
+  }
+  picked_ = std::make_shared<const PickedMembers>(std::move(picked));
+  items_.SetPicked(picked_);
   return responses;
 }
 
 absl::Status ReconcileExchange::AppendKeys(const CatalogReader& reader, const ShardId& shard,
                                            std::vector<v1::ReconcileResponse>& responses) const {
-  std::string after;
-  bool more = true;
-  while (more) {
-    ASSIGN_OR_RETURN(const std::vector<ShardMember> members,
-                     reader.Members(shard, after, kKeysPerMessage));
-    more = members.size() == kKeysPerMessage;
-    if (more) after = members.back().key.Encode();
+  const auto append = [&](std::span<const ShardMember> members, bool more) {
     v1::ShardKeys& keys = *responses.emplace_back().mutable_keys();
     keys.set_shard_id(shard.bytes());
     keys.set_more(more);
@@ -100,6 +108,23 @@ absl::Status ReconcileExchange::AppendKeys(const CatalogReader& reader, const Sh
       entry.set_digest(member.digest.bytes());
       *entry.mutable_stamp() = member.stamp.ToProto();
     }
+  };
+  if (const auto picked = picked_->find(shard); picked != picked_->end()) {
+    const std::span<const ShardMember> members = picked->second;
+    for (size_t begin = 0; begin < members.size(); begin += kKeysPerMessage) {
+      const size_t count = std::min<size_t>(kKeysPerMessage, members.size() - begin);
+      append(members.subspan(begin, count), begin + count < members.size());
+    }
+    return absl::OkStatus();
+  }
+  std::string after;
+  bool more = true;
+  while (more) {
+    ASSIGN_OR_RETURN(const std::vector<ShardMember> members,
+                     reader.Members(shard, after, kKeysPerMessage));
+    more = members.size() == kKeysPerMessage;
+    if (more) after = members.back().key.Encode();
+    append(members, more);
   }
   return absl::OkStatus();
 }

@@ -6,12 +6,14 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "sluice/v1/replication_service.pb.h"
 #include "storage/catalog.h"
+#include "storage/picked_records.h"
 #include "upstream/item_exchange.h"
 
 namespace sluice {
@@ -38,6 +40,8 @@ class ReconcileExchange {
 
   const Catalog* catalog_;
   ItemExchange items_;
+  // As of `at_seq`. Shared with `items_`.
+  std::shared_ptr<const PickedMembers> picked_ = std::make_shared<PickedMembers>();
   bool opened_ = false;
 };
 

@@ -1,7 +1,6 @@
 #include "upstream/replication_server.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,18 +10,14 @@
 #include "sluice/v1/tree_service.pb.h"
 #include "storage/acknowledgements.h"
 #include "storage/leases.h"
-#include "storage/payload.h"
 #include "storage/selection.h"
-#include "storage/session_rows.h"
-#include "upstream/absence.h"
 #include "upstream/heard_nodes.h"
+#include "upstream/records_answer.h"
 
 namespace sluice {
 namespace {
 
 constexpr int kKeysPerRequestMax = 512;
-// What is over it is answered ITEM_NOT_YET and asked for again.
-constexpr int64_t kAnswerBytesMax = 1'000'000;
 constexpr int kNodesPerReportMax = 10'000;
 constexpr int kTreeDepthMax = 8;
 constexpr absl::Duration kSweepInterval = absl::Hours(24);
@@ -31,8 +26,11 @@ google::protobuf::Timestamp ToTimestamp(absl::Time time) {
   return google::protobuf::util::TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(time));
 }
 
-// How the caller should go on, and why where it must compare first.
-void Judge(const v1::HelloRequest& request, const Fingerprint& ours, v1::HelloResponse& response) {
+// How the caller should go on, and why where it must compare first. `ours` is asked for last: with
+// many picks it costs something.
+absl::Status Judge(const v1::HelloRequest& request,
+                   const std::function<absl::StatusOr<Fingerprint>()>& ours,
+                   v1::HelloResponse& response) {
   const v1::Cursor& cursor = request.cursor();
   const auto reconcile = [&response](v1::Reason reason) {
     response.set_verdict(v1::HELLO_VERDICT_RECONCILE);
@@ -52,16 +50,10 @@ void Judge(const v1::HelloRequest& request, const Fingerprint& ours, v1::HelloRe
     reconcile(v1::REASON_SELECTION_CHANGED);
   } else if (cursor.seq() == response.head_seq()) {
     const absl::StatusOr<Fingerprint> theirs = Fingerprint::FromProto(request.fingerprint());
-    if (theirs.ok() && *theirs == ours) response.set_verdict(v1::HELLO_VERDICT_UP_TO_DATE);
+    ASSIGN_OR_RETURN(const Fingerprint here, ours());
+    if (theirs.ok() && *theirs == here) response.set_verdict(v1::HELLO_VERDICT_UP_TO_DATE);
   }
-}
-
-// Whether this node's own upstream may have what is not here yet.
-absl::StatusOr<bool> IsCatchingUp(const CatalogReader& reader) {
-  ASSIGN_OR_RETURN(const v1::HelloResponse above, ReadUpstreamHello(reader));
-  if (above.node_id().empty()) return false;
-  ASSIGN_OR_RETURN(const std::optional<v1::SyncOutcome> last, LastOutcome(reader));
-  return last != v1::SYNC_OUTCOME_SUCCEEDED;
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -92,8 +84,8 @@ absl::StatusOr<v1::HelloResponse> ReplicationServer::Hello(const v1::HelloReques
   response.set_selection_hash(selection.hash().bytes());
   ASSIGN_OR_RETURN(*response.mutable_subscription(), ReadSubscription(reader));
   *response.mutable_server_time() = ToTimestamp(clock_.Now());
-  ASSIGN_OR_RETURN(const Fingerprint ours, sums_.Of(reader, selection, child));
-  Judge(request, ours, response);
+  RETURN_IF_ERROR(Judge(
+      request, [&] { return sums_.Of(reader, selection, child); }, response));
   return response;
 }
 
@@ -135,51 +127,21 @@ absl::StatusOr<CatalogLoad> ReplicationServer::Load(const v1::LoadRequest& reque
 
 absl::StatusOr<v1::GetRecordsResponse> ReplicationServer::GetRecords(
     const v1::GetRecordsRequest& request) const {
-  if (request.keys_size() > kKeysPerRequestMax) {
-    return InvalidRequest({{"keys", absl::StrCat("holds ", request.keys_size(),
-                                                 " keys; the limit is ", kKeysPerRequestMax)}});
+  const int asked = request.keys_size() + request.update_ids_size();
+  if (asked > kKeysPerRequestMax) {
+    return InvalidRequest(
+        {{"keys", absl::StrCat("asks for ", asked, " items; the limit is ", kKeysPerRequestMax)}});
   }
-  const CatalogReader reader = catalog_.Read();
-  std::optional<bool> catching_up;  // Looked at when something is absent.
-  v1::GetRecordsResponse response;
-  absl::flat_hash_set<ShardId> defined;
-  int64_t size_bytes = 0;
+  RecordsAnswer answer(catalog_.Read());
   for (const v1::RecordKey& wanted : request.keys()) {
     ASSIGN_OR_RETURN(const RecordKey key, RecordKey::FromProto(wanted));
-    v1::GetRecordsItem& item = *response.add_items();
-    const bool decides_itself =
-        request.mode() == v1::NODE_MODE_AUTONOMOUS && StreamOf(key.kind) == v1::STREAM_KIND_POLICY;
-    absl::StatusOr<v1::Record> record =
-        decides_itself ? MakeError(v1::REASON_ITEM_FILTERED, "an autonomous node decides itself")
-                       : reader.GetRecord(key);
-    const auto record_bytes = record.ok() ? static_cast<int64_t>(record->ByteSizeLong()) : 0;
-    if (size_bytes > 0 && size_bytes + record_bytes > kAnswerBytesMax) {
-      record = MakeError(v1::REASON_ITEM_NOT_YET, "the answer is full; ask for it again");
-    }
-    const bool absent = ReasonOf(record.status()) == v1::REASON_ITEM_NOT_FOUND;
-    if (absent && !catching_up.has_value()) {
-      ASSIGN_OR_RETURN(catching_up, IsCatchingUp(reader));
-    }
-    if (absent && *catching_up) {
-      record = absl::NotFoundError("this node has not caught up with its own upstream");
-      record = WithReason(record.status(), v1::REASON_ITEM_NOT_YET);
-    }
-    if (!record.ok()) {
-      item.mutable_status()->set_code(static_cast<int>(record.status().code()));
-      item.mutable_status()->set_reason(ReasonName(ReasonOf(record.status())));
-      item.mutable_status()->set_message(std::string(record.status().message()));
-      RETURN_IF_ERROR(ExplainAbsence(reader, key, defined, response, item));
-      continue;
-    }
-    ASSIGN_OR_RETURN(const ShardId shard, ShardId::FromBytes(record->shard_id()));
-    if (defined.insert(shard).second) {
-      ASSIGN_OR_RETURN(const ShardInfo info, reader.Shard(shard));
-      *response.add_shards() = info.definition;
-    }
-    size_bytes += record_bytes;
-    *item.mutable_record() = *std::move(record);
+    RETURN_IF_ERROR(answer.AddRecord(key, request.mode()));
   }
-  return response;
+  for (const std::string& bytes : request.update_ids()) {
+    ASSIGN_OR_RETURN(const Uuid update, Uuid::FromBytes(bytes));
+    RETURN_IF_ERROR(answer.AddUpdate(update, request.mode()));
+  }
+  return std::move(answer).Take();
 }
 
 absl::StatusOr<v1::ReportResponse> ReplicationServer::Report(const v1::ReportRequest& request) {

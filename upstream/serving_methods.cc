@@ -8,6 +8,7 @@
 #include "common/errors.h"
 #include "common/status.h"
 #include "common/uuid.h"
+#include "upstream/selection_preview.h"
 
 namespace sluice {
 namespace {
@@ -182,6 +183,13 @@ void AddReplicationMethods(ReplicationServer& server, Router& router) {
   router.Exchange<v1::ReconcileRequest, v1::ReconcileResponse>(
       "sluice.v1.ReplicationService/Reconcile", [&server](const CallContext&) {
         return std::make_unique<ReconcileConversation>(server.Reconcile());
+      });
+  router.Unary<v1::PreviewSelectionRequest, v1::PreviewSelectionResponse>(
+      "sluice.v1.ReplicationService/PreviewSelection",
+      [&server](const CallContext& context, const v1::PreviewSelectionRequest& request)
+          -> absl::StatusOr<v1::PreviewSelectionResponse> {
+        RETURN_IF_ERROR(CheckCaller(context, request.node_id()));
+        return PreviewSelection(server.catalog().Read(), request);
       });
   router.Unary<v1::ReportRequest, v1::ReportResponse>(
       "sluice.v1.ReplicationService/Report",

@@ -11,12 +11,12 @@
 #include "common/rpc/channelz.h"
 #include "common/rpc/reflection.h"
 #include "common/status.h"
+#include "storage/dependents.h"
 #include "storage/parity_rows.h"
 #include "storage/selection.h"
 #include "storage/session_conditions.h"
 #include "storage/session_rows.h"
 #include "upstream/condition.h"
-#include "upstream/reserved_methods.h"
 #include "upstream/serving_methods.h"
 
 namespace sluice {
@@ -44,6 +44,10 @@ std::string StuckCommit(const Catalog& catalog) {
   const absl::Duration running = catalog.CommitRunningFor();
   if (running < kCommitTimeMax) return "";
   return absl::StrCat("a commit has been waiting for the disk for ", absl::FormatDuration(running));
+}
+
+std::function<bool(const ContentInfo&)> PresenceIn(ContentStore& content) {
+  return [&content](const ContentInfo& file) { return content.Stat(file.digest).ok(); };
 }
 
 absl::StatusOr<std::map<std::string, RoleSet>> RolesOfUsers(const config::v1::Node& config) {
@@ -78,7 +82,10 @@ ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& dem
       policy_service_(state.catalog(), audit,
                       {.decisions = options_.decisions,
                        .upstream_target = options_.upstream_target,
-                       .on_subscription = options_.on_subscription}),
+                       .on_subscription = options_.on_subscription,
+                       .preview = {.ask = options_.preview,
+                                   .present = PresenceIn(state.content()),
+                                   .mode = state.catalog().mode()}}),
       site_service_(state.catalog(), audit, clock, options_.config.name()),
       tree_service_(state.catalog(), state.content(), clock,
                     {.upstream_target = options_.upstream_target, .self = options_.self}),
@@ -102,7 +109,6 @@ ServingNode::ServingNode(StateDirectory& state, Audit& audit, ContentDemand& dem
   backup_service_.AddTo(router_);
   space_service_.AddTo(router_);
   cleanup_service_.AddTo(router_);
-  AddReservedMethods(router_);
   health_.AddTo(router_);
   AddReflection(router_);
   AddChannelz(router_);
@@ -233,6 +239,7 @@ std::vector<v1::Condition> ServingNode::Conditions() const {
 }
 
 absl::Status ServingNode::Listen() {
+  RETURN_IF_ERROR(EnsureDependentsIndexed(state_.catalog()));
   std::vector<ListenAddress> listeners;
   for (const config::v1::Listener& listener : options_.config.listeners()) {
     ListenAddress address;

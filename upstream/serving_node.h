@@ -58,6 +58,9 @@ class ServingNode {
     std::function<absl::StatusOr<v1::Petition>(const v1::Petition&)> send_petition = {};
     std::function<void()> on_report;
     std::function<void()> on_subscription;
+    // Asks the upstream what another subscription would change; empty at the root.
+    std::function<absl::StatusOr<v1::PreviewSelectionResponse>(const v1::PreviewSelectionRequest&)>
+        preview;
     std::function<bool(const Digest&)> refetch;
     std::function<std::vector<v1::Condition>()> conditions;
     std::function<absl::StatusOr<v1::NodeStatus>()> self;

@@ -19,11 +19,10 @@ struct Way {
   v1::FixKind kind;
 };
 
-constexpr Way kWays[] = {{"--fetch", v1::FIX_KIND_FETCH},
-                         {"--widen", v1::FIX_KIND_WIDEN},
-                         {"--return", v1::FIX_KIND_RETURN},
-                         {"--decline", v1::FIX_KIND_DECLINE},
-                         {"--suppress", v1::FIX_KIND_SUPPRESS}};
+constexpr Way kWays[] = {
+    {"--fetch", v1::FIX_KIND_FETCH},     {"--widen", v1::FIX_KIND_WIDEN},
+    {"--pin", v1::FIX_KIND_PIN},         {"--return", v1::FIX_KIND_RETURN},
+    {"--decline", v1::FIX_KIND_DECLINE}, {"--suppress", v1::FIX_KIND_SUPPRESS}};
 
 absl::StatusOr<int> RunFix(Invocation& invocation) {
   v1::FixRequest request;
@@ -65,10 +64,11 @@ Verb ParityFixVerb() {
           .positionals = "[ID...]",
           .summary =
               "Mend what the last check found, of all updates or of these, in the ways given; "
-              "without any: fetch and widen.",
+              "without any: fetch, widen and pin.",
           .method = kFix,
           .flags = {{"--fetch", "", "get from the upstream what is missing or wrong here"},
                     {"--widen", "", "ask the upstream to take more products or languages"},
+                    {"--pin", "", "ask the upstream to take single updates"},
                     {"--return", "", "offer the upstream the records that its history lost"},
                     {"--decline", "", "decline what the upstream will never have; at the origin"},
                     {"--suppress", "", "hide it from clients here and below"},

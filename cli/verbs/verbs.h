@@ -24,6 +24,8 @@ Verb SiteReleaseVerb();
 Verb SiteListVerb();
 Verb SubscriptionGetVerb();
 Verb SubscriptionSetVerb();
+Verb SubscriptionPinVerb();
+Verb SubscriptionUnpinVerb();
 Verb SyncStartVerb();
 Verb SyncCancelVerb();
 Verb SyncWatchVerb();

@@ -265,6 +265,73 @@ TEST_F(SubscriptionVerbTest, SetKeepsTheListsThatAreNotNamed) {
               HasSubstr("{\"subscription\":{\"products\":[\"Debian/11\"]},\"validateOnly\":true}"));
 }
 
+TEST_F(SubscriptionVerbTest, SetSaysWhatComesAndGoesAndWhoBelowIsShort) {
+  node_.On<v1::SetSubscriptionRequest, v1::SetSubscriptionResponse>(
+      "sluice.v1.PolicyService/SetSubscription", [](const v1::SetSubscriptionRequest& request) {
+        v1::SetSubscriptionResponse response;
+        *response.mutable_subscription() = request.subscription();
+        v1::SelectionDifference& difference = *response.mutable_difference();
+        difference.set_updates_gained(12);
+        difference.add_titles_gained("openssl 3.0");
+        difference.set_bytes_to_fetch(3 << 20);
+        difference.set_updates_lost(1);
+        difference.add_titles_lost("old tool");
+        difference.set_approvals_inactive(1);
+        response.add_not_taken_upstream("product Fabrikam");
+        v1::ChildShortfall& shortfall = *response.add_shortfalls();
+        shortfall.set_node_name("site");
+        shortfall.add_parts("product Debian/11");
+        shortfall.set_updates_lost(1);
+        return std::vector<v1::SetSubscriptionResponse>{response};
+      });
+  EXPECT_EQ(Run({"subscription", "set", "--product", "Debian/12", "--dry-run"}), 0);
+  EXPECT_THAT(
+      out_,
+      AllOf(HasSubstr("updates             12       1\n"),
+            HasSubstr("bytes of files      3.0 MiB  0 B\n"), HasSubstr("1 become inactive"),
+            HasSubstr("comes:\n  openssl 3.0\n  and 11 more\n"), HasSubstr("goes:\n  old tool\n")));
+  EXPECT_EQ(err_,
+            "the upstream itself does not take product Fabrikam\n"
+            "node site below loses 1 update, for it wants product Debian/11\n");
+}
+
+TEST_F(SubscriptionVerbTest, SetSaysWhyWhatWouldComeIsNotKnown) {
+  node_.On<v1::SetSubscriptionRequest, v1::SetSubscriptionResponse>(
+      "sluice.v1.PolicyService/SetSubscription", [](const v1::SetSubscriptionRequest&) {
+        v1::SetSubscriptionResponse response;
+        response.set_upstream_reason("UPSTREAM_CONNECT");
+        response.set_upstream_message("connecting to hq:8531: refused");
+        return std::vector<v1::SetSubscriptionResponse>{response};
+      });
+  EXPECT_EQ(Run({"subscription", "set", "--all-products", "--dry-run"}), 0);
+  EXPECT_THAT(out_, HasSubstr("updates             unknown  0\n"));
+  EXPECT_EQ(err_,
+            "what would come is not known: connecting to hq:8531: refused (UPSTREAM_CONNECT)\n");
+}
+
+TEST_F(SubscriptionVerbTest, PinAndUnpinSayWhatBecameOfEachUpdate) {
+  node_.On<v1::PinUpdatesRequest, v1::PinUpdatesResponse>(
+      "sluice.v1.PolicyService/PinUpdates", [](const v1::PinUpdatesRequest& request) {
+        v1::PinUpdatesResponse response;
+        for (const std::string& id : request.update_ids()) {
+          v1::DecisionResult& result = *response.add_results();
+          result.set_update_id(id);
+          result.set_changed(!request.remove());
+        }
+        response.set_pins(1);
+        return std::vector<v1::PinUpdatesResponse>{response};
+      });
+  EXPECT_EQ(Run({"subscription", "pin", std::string(kId1)}), 0);
+  EXPECT_THAT(node_.calls().back(), HasSubstr("{\"updateIds\":[\"" + std::string(kId1) + "\"]}"));
+  EXPECT_THAT(out_, AllOf(HasSubstr("pinned"), HasSubstr("1 pin in all\n")));
+  EXPECT_EQ(Run({"subscription", "pin", std::string(kId1), "--dry-run"}), 0);
+  EXPECT_THAT(out_, HasSubstr("would be pinned"));
+  EXPECT_EQ(Run({"subscription", "unpin", std::string(kId1)}), 0);
+  EXPECT_THAT(node_.calls().back(), HasSubstr("\"remove\":true"));
+  EXPECT_THAT(out_, HasSubstr("no change"));
+  EXPECT_EQ(Run({"subscription", "pin"}), 2);
+}
+
 TEST_F(SubscriptionVerbTest, SetRefusesNothingAndContradictions) {
   EXPECT_EQ(Run({"subscription", "set"}), 2);
   EXPECT_THAT(err_, HasSubstr("say what to change"));

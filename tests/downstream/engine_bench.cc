@@ -5,6 +5,8 @@
 #include "common/errors.h"
 #include "gtest/gtest.h"
 #include "storage/decisions.h"
+#include "storage/file_release.h"
+#include "storage/memory_content_store.h"
 #include "storage/selection.h"
 
 namespace sluice {
@@ -139,6 +141,7 @@ void EngineBench::Carry(const EngineAction& action) {
   const bool local =
       std::holds_alternative<SetTimer>(action) || std::holds_alternative<SessionChanged>(action) ||
       std::holds_alternative<ContentChanged>(action) ||
+      std::holds_alternative<ReleaseFiles>(action) ||
       std::holds_alternative<CloseChanges>(action) || std::holds_alternative<CloseLoad>(action) ||
       std::holds_alternative<CloseReconcile>(action);
   if (!local) ++calls_;
@@ -177,6 +180,12 @@ void EngineBench::Carry(const EngineAction& action) {
     Take(FileFetched{fetch->file.digest,
                      there ? absl::OkStatus() : MakeError(v1::REASON_CONTENT_MISSING, "not yet"),
                      there ? fetch->file.size_bytes : 0});
+  } else if (std::holds_alternative<ReleaseFiles>(action)) {
+    MemoryContentStore none;  // What is here is in `files`.
+    const absl::StatusOr<Released> released = ReleaseNoted(*catalog_, none);
+    const std::vector<Digest> freed = released.ok() ? released->freed : std::vector<Digest>();
+    for (const Digest& file : freed) files.erase(file);
+    Take(FilesReleased{freed});
   } else if (const auto* const report = std::get_if<CallReport>(&action)) {
     Take(ReportAnswered{report->call, server_->Report(report->request).status()});
   }
@@ -247,7 +256,7 @@ Fingerprint EngineBench::Ours() const {
 
 Fingerprint EngineBench::Theirs() const {
   const CatalogReader reader = upstream_->Read();
-  const v1::Subscription subscription = *ReadSubscription(catalog_->Read());
+  const v1::Subscription subscription = *ReadSubscriptionInForce(catalog_->Read());
   return *SelectionFingerprint(reader, *Selection::Expand(reader, subscription, catalog_->mode()),
                                catalog_->node_id());
 }

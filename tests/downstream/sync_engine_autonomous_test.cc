@@ -61,6 +61,30 @@ TEST_F(SyncEngineAutonomousTest, TakesTheCatalogAndNoDecisions) {
   EXPECT_EQ(bench_.Ours(), bench_.Theirs());
 }
 
+TEST_F(SyncEngineAutonomousTest, KeepsItsDecisionsAboutPinsThatComeAndGo) {
+  bench_.upstream().Approve("b");
+  v1::Subscription subscription = SubscriptionTo({"Contoso"});
+  bench_.Subscribe(subscription);
+  bench_.Start();
+  ASSERT_FALSE(bench_.Has("b"));
+  SetPicks({UpdateIdOf("b")}, subscription);
+  bench_.Subscribe(subscription);
+  ASSERT_TRUE(bench_.Has("b"));
+  EXPECT_EQ(StateOf("b"), v1::UPDATE_STATE_NOT_APPROVED);
+  ApproveHere("b");
+  bench_.upstream().Decline("b");
+  bench_.Run();
+  EXPECT_EQ(bench_.Ours(), bench_.Theirs());
+
+  SetPicks({}, subscription);
+  bench_.Subscribe(subscription);
+  EXPECT_FALSE(bench_.Has("b"));
+  EXPECT_EQ(StateOf("b"), v1::UPDATE_STATE_INACTIVE);
+  EXPECT_EQ(wants().inactive_updates(), 1);
+  EXPECT_EQ(bench_.Count<OpenReconcile>(), 0U);
+  EXPECT_EQ(bench_.Ours(), bench_.Theirs());
+}
+
 // Nobody above approved it, so the node above has to get it first.
 TEST_F(SyncEngineAutonomousTest, AsksForTheFilesOfItsOwnApprovals) {
   bench_.Start();

@@ -66,6 +66,24 @@ TEST_F(SyncEngineLoadTest, TakesOnlyWhatItsSubscriptionSays) {
   ExpectAllIsHere();
 }
 
+TEST_F(SyncEngineLoadTest, LoadsInOnePieceAndThenTakesWhatItPicks) {
+  bench_.upstream().AddProduct("Fabrikam/Tool");
+  bench_.upstream().AddUpdate({.name = "pinned", .product = "Fabrikam/Tool"});
+  bench_.upstream().AddUpdate({.name = "other", .product = "Fabrikam/Tool"});
+  v1::Subscription subscription = SubscriptionTo({"Contoso"});
+  SetPicks({UpdateIdOf("pinned")}, subscription);
+  bench_.Subscribe(subscription);
+  bench_.Start();
+  EXPECT_THAT(bench_.LastSession().summary(), HasSubstr("in one piece"));
+  EXPECT_TRUE(bench_.Has("pinned"));
+  EXPECT_FALSE(bench_.Has("other"));
+  EXPECT_EQ(bench_.LastSession().counts().revisions(), 31);
+  EXPECT_EQ(bench_.Count<OpenReconcile>(), 0u);
+  EXPECT_EQ(bench_.Ours(), bench_.Theirs());
+  const absl::Status invariants = CheckInvariants(bench_.catalog().Read());
+  EXPECT_TRUE(invariants.ok()) << invariants;
+}
+
 TEST_F(SyncEngineLoadTest, AsksAnOlderUpstreamForTheLogInstead) {
   bench_.upstream_loads = false;
   bench_.Start();

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/status.h"
 #include "storage/acknowledgements.h"
+#include "storage/closure.h"
 #include "storage/decisions.h"
 #include "storage/own_acknowledgements.h"
 #include "storage/payload.h"
@@ -27,10 +28,10 @@ absl::StatusOr<Facts> FactsOf(const CatalogReader& reader, const Selection& sele
   Facts facts;
   ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
   for (const ShardInfo& shard : shards) {
-    const bool own = IsOwnOf(shard.definition, excluded);
-    if (own || !selection.Matches(shard.definition)) continue;
+    if (IsOwnOf(shard.definition, excluded)) continue;
     ASSIGN_OR_RETURN(const std::vector<ShardMember> members, reader.Members(shard.id, "", 1 << 20));
     for (const ShardMember& member : members) {
+      if (!selection.Takes(shard.definition, member.key)) continue;
       RecordKey name = member.key;
       name.revision = 0;
       const std::string digest = member.digest.ToHex();
@@ -241,7 +242,19 @@ absl::Status Simulation::Check() {
 absl::Status Simulation::CheckNode(const SimNode& node) {
   const CatalogReader above = node.upstream_->catalog_->Read();
   const CatalogReader here = node.catalog_->Read();
-  ASSIGN_OR_RETURN(const v1::Subscription subscription, ReadSubscription(here));
+  ASSIGN_OR_RETURN(v1::Subscription subscription, ReadSubscription(here));
+  ASSIGN_OR_RETURN(const std::vector<Uuid> pins, PicksOf(subscription));
+  // Which single updates a node needs follows from what it has, which it cannot have but from
+  // above.
+  ASSIGN_OR_RETURN(const Selection shards, Selection::Expand(above, subscription, node.mode_));
+  ASSIGN_OR_RETURN(const std::vector<Uuid> picks, PicksFor(here, shards, pins));
+  SetPicks(picks, subscription);
+  ASSIGN_OR_RETURN(const v1::Subscription in_force, ReadSubscriptionInForce(here));
+  if (in_force.SerializeAsString() != subscription.SerializeAsString()) {
+    return absl::InternalError(absl::StrCat(node.name_, " picks ", in_force.update_ids_size(),
+                                            " updates, and needs ", picks.size(), ", of which ",
+                                            pins.size(), " are pins"));
+  }
   ASSIGN_OR_RETURN(const Selection selection, Selection::Expand(above, subscription, node.mode_));
   ASSIGN_OR_RETURN(const Selection everything, Selection::Expand(here, {}, node.mode_));
   const Uuid& self = node.catalog_->node_id();

@@ -1,12 +1,15 @@
 #include "tests/sim/sim_edits.h"
 
+#include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
 #include "storage/category_ids.h"
 #include "storage/decisions.h"
 #include "storage/payload.h"
+#include "storage/selection.h"
 #include "tests/storage/test_catalog.h"
 #include "upstream/catalog_cleanup.h"
 
@@ -59,6 +62,16 @@ void SimEdits::Remember(const SimNode& node) {
   }
 }
 
+void SimEdits::PickPins(v1::Subscription& subscription) {
+  std::vector<Uuid> pins;
+  for (int count = Pick(3); count > 0; --count) {
+    pins.push_back(UpdateIdOf(absl::StrCat("update", Pick(kUpdates))));
+  }
+  std::sort(pins.begin(), pins.end());
+  pins.erase(std::unique(pins.begin(), pins.end()), pins.end());
+  SetPicks(pins, subscription);
+}
+
 void SimEdits::StoreFile(const std::string& bytes) {
   auto writer = root_.content_.Write(Digest::Of(bytes), static_cast<int64_t>(bytes.size()));
   ASSERT_TRUE(writer.ok());
@@ -82,6 +95,7 @@ void SimEdits::PutUpdate() {
   facts.classification = Pick(2) == 0 ? "Security Updates" : "Updates";
   facts.contents = {BytesOf(facts.title)};
   if (Pick(3) == 0) facts.languages = {Pick(2) == 0 ? "de" : "fr"};
+  if (Pick(3) == 0) facts.prerequisites = {absl::StrCat("update", Pick(kUpdates))};
   StoreFile(facts.contents.front());
   CheckedRecord packed = *PackRevision(MakeRevision(facts), 0);
   const Uuid id = UpdateIdOf(facts.name);

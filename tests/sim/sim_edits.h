@@ -33,6 +33,8 @@ class SimEdits {
 
   static constexpr int kProducts = 5;
   static std::string ProductPath(int index);
+  // Some pins, of updates that may not exist.
+  void PickPins(v1::Subscription& subscription);
 
  private:
   int Pick(int n) { return std::uniform_int_distribution<int>(0, n - 1)(random_); }

@@ -85,11 +85,14 @@ void Simulation::Fault() {
     default: {  // Another subscription.
       if (!node.up() || node.upstreams_.empty()) return;
       v1::Subscription subscription;
-      for (int i = 0; i < SimEdits::kProducts && Chance() < 0.7; ++i) {
+      const bool pins_alone = Chance() < 0.4;
+      if (pins_alone) subscription = ReadSubscription(node.catalog_->Read()).value();
+      if (pins_alone || Chance() < 0.5) edits_->PickPins(subscription);
+      for (int i = 0; !pins_alone && i < SimEdits::kProducts && Chance() < 0.7; ++i) {
         subscription.add_products(SimEdits::ProductPath(Pick(SimEdits::kProducts)));
       }
-      if (Chance() < 0.3) subscription.add_languages("de");
-      if (Chance() < 0.2) subscription.add_classifications("Updates");
+      if (!pins_alone && Chance() < 0.3) subscription.add_languages("de");
+      if (!pins_alone && Chance() < 0.2) subscription.add_classifications("Updates");
       CatalogChange change;
       change.PutRow(Family::kSettings, kSubscriptionSetting, subscription);
       if (node.catalog_->Commit(change).ok()) {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/status.h"
+#include "storage/file_release.h"
 #include "storage/selection.h"
 
 namespace sluice {
@@ -263,6 +264,15 @@ struct Simulation::Actor {
   }
   void operator()(const CloseReconcile& close) const { Close(close.call); }
   void operator()(const FetchFile& fetch) const { sim.Fetch(node, fetch.file); }
+  void operator()(const ReleaseFiles&) const {
+    const absl::StatusOr<Released> released = ReleaseNoted(*node.catalog_, node.content_);
+    SimNode* const owner = &node;
+    const int incarnation = node.incarnation_;
+    sim.At(sim.clock_.Now(), [owner, incarnation, released] {
+      if (!owner->up() || owner->incarnation_ != incarnation) return;
+      owner->Handle(FilesReleased{released.ok() ? released->freed : std::vector<Digest>()});
+    });
+  }
   void operator()(const SetTimer& timer) const {
     sim.timers_[&node] = timer.at;
     if (timer.at == absl::InfiniteFuture()) return;

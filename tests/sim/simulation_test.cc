@@ -9,7 +9,7 @@
 namespace sluice {
 namespace {
 
-constexpr uint64_t kSeeds = 600;
+constexpr uint64_t kSeeds = 2000;
 constexpr uint64_t kParts = 4;
 
 uint64_t FromEnvironment(const char* name, uint64_t otherwise) {

@@ -19,6 +19,7 @@ struct Recomputed {
   std::map<std::string, std::string> members;  // By member key.
   std::map<std::string, uint64_t> seqs;        // By record key.
   std::set<std::string> file_uses;
+  std::set<std::string> dependents;
 };
 
 absl::StatusOr<Recomputed> Recompute(const CatalogReader& reader) {
@@ -36,6 +37,10 @@ absl::StatusOr<Recomputed> Recompute(const CatalogReader& reader) {
     books.members[MemberKey(shard, key)] = EncodeMember(digest.view(), stamp);
     for (const stored::v1::FileReference& file : header.files()) {
       books.file_uses.insert(FileUseKey(file.sha256(), key));
+    }
+    if (key.kind != v1::RECORD_KIND_REVISION) continue;
+    for (const std::string& needed : header.depends_on()) {
+      books.dependents.insert(DependentKey(needed, key));
     }
   }
   RETURN_IF_ERROR(cursor->status());
@@ -105,6 +110,15 @@ absl::Status CheckInvariants(const CatalogReader& reader) {
   }
   RETURN_IF_ERROR(uses->status());
   if (!books.file_uses.empty()) return Broken("a file use that is not listed");
+
+  const auto dependents = reader.view().Scan(Family::kDependents, "", "");
+  for (; dependents->Valid(); dependents->Next()) {
+    if (books.dependents.erase(std::string(dependents->key())) == 0) {
+      return Broken("a stale dependent");
+    }
+  }
+  RETURN_IF_ERROR(dependents->status());
+  if (!books.dependents.empty()) return Broken("a dependent that is not listed");
   return CheckLog(reader, std::move(books.seqs));
 }
 

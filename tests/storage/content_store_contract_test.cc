@@ -179,5 +179,16 @@ TEST_F(FileContentStoreTest, KeepsTheNewestOfWhatItSetsAside) {
   EXPECT_EQ(std::distance(begin(quarantine), end(quarantine)), 16);
 }
 
+// What nobody needs any more must give its space back.
+TEST_F(FileContentStoreTest, SetsNothingAsideOfWhatIsRemovedForGood) {
+  auto writer = store_->Write(Digest::Of("bytes"), 5);
+  ASSERT_TRUE((*writer)->Append("bytes").ok());
+  ASSERT_TRUE((*writer)->Commit().ok());
+  ASSERT_TRUE(store_->Remove(Digest::Of("bytes"), Removal::kForGood).ok());
+  ASSERT_TRUE(store_->Remove(Digest::Of("bytes"), Removal::kForGood).ok());
+  EXPECT_TRUE(absl::IsNotFound(store_->Stat(Digest::Of("bytes")).status()));
+  EXPECT_TRUE(std::filesystem::is_empty(directory_.path() + "/quarantine"));
+}
+
 }  // namespace
 }  // namespace sluice

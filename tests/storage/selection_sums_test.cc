@@ -37,6 +37,8 @@ class SelectionSumsTest : public ::testing::Test {
 
 TEST_F(SelectionSumsTest, FollowChangesOfEverySelection) {
   SelectionSums sums(*catalog_);
+  v1::Subscription picking = Products("Contoso/Product 3");
+  SetPicks({UpdateIdOf("update-5"), UpdateIdOf("update-6")}, picking);
   std::mt19937 random(7);
   for (int i = 0; i < 200; ++i) {
     const std::string name = absl::StrCat("update-", random() % 30);
@@ -44,6 +46,7 @@ TEST_F(SelectionSumsTest, FollowChangesOfEverySelection) {
     catalog_.AddUpdate({.name = name, .title = absl::StrCat(i), .product = product});
     ExpectExact(sums, {});
     ExpectExact(sums, Products("Contoso/Product 1"));
+    ExpectExact(sums, picking);
     if (i % 7 == 0) ExpectExact(sums, Products("Contoso/Product 2"), Uuid::Random());
   }
 }

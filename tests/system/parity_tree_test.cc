@@ -67,6 +67,25 @@ class ParityTreeTest : public TreeTest {
     ASSERT_TRUE(Eventually(*leaf_, [&] { return ReadyUpdates(*leaf_) == 1; }));
   }
 
+  // The middle is reinstalled and takes less than before: what the leaf has more, it keeps.
+  void ReinstallTheMiddle() {
+    EXPECT_EQ(middle_->Stop(), 0);
+    std::filesystem::remove_all(middle_->state_dir());
+    middle_->set_role_yaml(FollowerYaml(root_->node_socket()) +
+                           "initial_subscription: {products: [Contoso/Other]}\n");
+    middle_->Init();
+    middle_->Start();
+    Parity parity;
+    EXPECT_TRUE(Eventually(*leaf_, [&] {
+      parity = CheckParity(*leaf_);
+      // Kept, and not only seen before the next synchronisation.
+      return parity.Count(v1::FINDING_CLASS_MISSING_UPSTREAM_FILTERED) == 4 &&
+             parity.exit_code == 2;
+    })) << parity.Text();
+    // A node speaks for those that are known to be below it.
+    EXPECT_TRUE(Eventually(*middle_, [&] { return IsBelow(*root_, "site", middle_->node_id()); }));
+  }
+
   NodeProcess* root_ = nullptr;
   NodeProcess* middle_ = nullptr;
   NodeProcess* leaf_ = nullptr;
@@ -111,29 +130,14 @@ TEST_F(ParityTreeTest, ANodeThatIsAwayIsOverdue) {
   EXPECT_THAT(checked.out, HasSubstr("no answer from site"));
 }
 
-// The middle is reinstalled and takes less than before: what the leaf has more, it keeps, and asks
-// for.
 TEST_F(ParityTreeTest, APetitionReachesTheRootAndItsGrantComesBack) {
   ASSERT_NO_FATAL_FAILURE(StartTree());
-  EXPECT_EQ(middle_->Stop(), 0);
-  std::filesystem::remove_all(middle_->state_dir());
-  middle_->set_role_yaml(FollowerYaml(root_->node_socket()) +
-                         "initial_subscription: {products: [Contoso/Other]}\n");
-  middle_->Init();
-  middle_->Start();
-  Parity parity;
-  EXPECT_TRUE(Eventually(*leaf_, [&] {
-    parity = CheckParity(*leaf_);
-    // Kept, and not only seen before the next synchronisation.
-    return parity.Count(v1::FINDING_CLASS_MISSING_UPSTREAM_FILTERED) == 4 && parity.exit_code == 2;
-  })) << parity.Text();
+  ASSERT_NO_FATAL_FAILURE(ReinstallTheMiddle());
   EXPECT_THAT(leaf_->Cli({"condition", "list", "-o", "name"}).out, HasSubstr("PARITY_DIFFERS"));
 
   const Finished decline = leaf_->Cli({"parity", "fix", "--decline"});
   EXPECT_NE(decline.exit_code, 0);
   EXPECT_THAT(decline.err, HasSubstr("decline at the root"));
-  // A node speaks for those that are known to be below it.
-  EXPECT_TRUE(Eventually(*middle_, [&] { return IsBelow(*root_, "site", middle_->node_id()); }));
 
   const std::string widen = Ask(*leaf_, "--widen");
   Grant(*middle_, widen);
@@ -141,6 +145,23 @@ TEST_F(ParityTreeTest, APetitionReachesTheRootAndItsGrantComesBack) {
       << CheckParity(*leaf_).Text();
   EXPECT_EQ(UpdateCount(*middle_), 3);
   EXPECT_THAT(middle_->Cli({"audit", "list"}).out, HasSubstr("grant petition"));
+}
+
+// The middle takes single updates of a product that it does not select; the leaf has them again
+// with the product.
+TEST_F(ParityTreeTest, APinThatIsGrantedBringsTheUpdatesBack) {
+  ASSERT_NO_FATAL_FAILURE(StartTree());
+  ASSERT_NO_FATAL_FAILURE(ReinstallTheMiddle());
+  const std::string pin = Ask(*leaf_, "--pin");
+  ASSERT_EQ(StateOf(*middle_, pin), v1::PETITION_STATE_WAITING);
+  Grant(*middle_, pin);
+  EXPECT_EQ(StateOf(*root_, pin), v1::PETITION_STATE_GRANTED) << "the root has these updates";
+  EXPECT_EQ(StateOf(*middle_, pin), v1::PETITION_STATE_GRANTED);
+  EXPECT_TRUE(
+      Eventually(*leaf_, [&] { return StateOf(*leaf_, pin) == v1::PETITION_STATE_GRANTED; }));
+  EXPECT_TRUE(Eventually(*leaf_, [&] { return CheckParity(*leaf_).exit_code == 0; }))
+      << CheckParity(*leaf_).Text();
+  EXPECT_EQ(UpdateCount(*middle_), 3);
 }
 
 TEST_F(ParityTreeTest, ARestoredRootTakesBackWhatItLost) {

@@ -118,9 +118,21 @@ TEST_F(CatalogLoadTest, SendsWhatThisNodeKeepsToAllButThisNode) {
   EXPECT_EQ(TakeIn(messages), *Fingerprint::FromProto(messages.front().open().fingerprint()));
 }
 
-TEST_F(CatalogLoadTest, SendsACallerWithPickedUpdatesToTheLog) {
-  request_.mutable_subscription()->add_update_ids(UpdateIdOf("Tool7").bytes());
-  EXPECT_TRUE(absl::IsUnimplemented(CatalogLoad::Open(*source_, request_).status()));
+TEST_F(CatalogLoadTest, SendsPickedUpdatesWhateverTheirShards) {
+  request_.mutable_subscription()->add_products("Contoso/Tool");
+  SetPicks({UpdateIdOf("Agent3")}, *request_.mutable_subscription());
+  CatalogLoad load = Open();
+  const std::vector<v1::LoadResponse> messages = Rest(load);
+  EXPECT_EQ(TakeIn(messages), *Fingerprint::FromProto(messages.front().open().fingerprint()));
+  EXPECT_TRUE(child_->Read().CurrentRevision(UpdateIdOf("Tool5")).ok());
+  EXPECT_TRUE(child_->Read().CurrentRevision(UpdateIdOf("Agent3")).ok());
+  EXPECT_EQ(child_->Read().Decisions(UpdateIdOf("Agent3"))->size(), 1u);
+  EXPECT_FALSE(child_->Read().CurrentRevision(UpdateIdOf("Agent5")).ok());
+
+  request_.set_mode(v1::NODE_MODE_AUTONOMOUS);
+  CatalogLoad without_decisions = Open();
+  EXPECT_EQ(Rest(without_decisions).front().open().records(),
+            messages.front().open().records() - 1);
 }
 
 TEST_F(CatalogLoadTest, RefusesACallerWithoutId) {

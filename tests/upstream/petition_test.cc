@@ -167,15 +167,20 @@ TEST_F(PetitionTest, WhatIsTakenAlreadyIsGrantedAtOnce) {
   EXPECT_EQ(middle_.desk.waiting(), 0);
 }
 
-TEST_F(PetitionTest, APinIsGrantedWhereTheUpdateIsAndOnlyThere) {
+TEST_F(PetitionTest, APinTravelsToTheRootAndItsGrantComesBack) {
   const std::string id = Ask(*leaf_, Pin("rare"));
-  EXPECT_EQ(middle_.StateOf(id), v1::PETITION_STATE_WAITING);
-  const auto without = middle_.Grant(id);
-  EXPECT_EQ(without.status().code(), absl::StatusCode::kFailedPrecondition);
-  EXPECT_THAT(std::string(without.status().message()), HasSubstr("takes no single updates"));
-  EXPECT_THAT(middle_.Subscription().update_ids(), ::testing::IsEmpty());
-  middle_.catalog.AddUpdate({.name = "rare"});
   ASSERT_TRUE(middle_.Grant(id).ok());
+  EXPECT_EQ(middle_.StateOf(id), v1::PETITION_STATE_FORWARDED);
+  EXPECT_THAT(middle_.Subscription().update_ids(),
+              ::testing::ElementsAre(UpdateIdOf("rare").bytes()));
+  EXPECT_EQ(root_.StateOf(id), v1::PETITION_STATE_WAITING);
+  const auto without = root_.Grant(id);
+  EXPECT_EQ(without.status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(without.status().message()), HasSubstr("never came from any source"));
+  root_.catalog.AddUpdate({.name = "rare"});
+  ASSERT_TRUE(root_.Grant(id).ok());
+  root_.Tell(middle_);
+  EXPECT_EQ(middle_.StateOf(id), v1::PETITION_STATE_GRANTED);
   middle_.Tell(*leaf_);
   EXPECT_EQ(leaf_->StateOf(id), v1::PETITION_STATE_GRANTED);
 }

@@ -255,5 +255,56 @@ TEST_F(FollowingPolicyServiceTest, ValidatesASubscriptionWithoutStoring) {
             v1::REASON_INVALID_REQUEST);
 }
 
+TEST_F(FollowingPolicyServiceTest, PinsUpdatesAndTakesPinsAway) {
+  v1::PinUpdatesRequest request;
+  request.add_update_ids(UpdateIdOf("a").ToString());
+  request.add_update_ids(UpdateIdOf("elsewhere").ToString());
+  request.add_update_ids("no id");
+  request.set_validate_only(true);
+  EXPECT_EQ(following_.Pin(context_, request)->pins(), 2);
+  EXPECT_THAT(following_.GetSubscription()->subscription().update_ids(), IsEmpty());
+  EXPECT_EQ(triggered_, 0);
+
+  request.set_validate_only(false);
+  const auto response = following_.Pin(context_, request);
+  ASSERT_TRUE(response.ok()) << response.status();
+  EXPECT_EQ(response->pins(), 2);
+  EXPECT_TRUE(response->results(0).changed());
+  EXPECT_EQ(response->results(0).title(), "a");
+  EXPECT_THAT(response->results(1).warnings(), SizeIs(1));
+  EXPECT_EQ(response->results(2).status().reason(), "INVALID_REQUEST");
+  EXPECT_EQ(triggered_, 1);
+  EXPECT_EQ(AuditEntries(), 2);
+  EXPECT_THAT(following_.GetSubscription()->subscription().update_ids(), SizeIs(2));
+  EXPECT_THAT(following_.GetSubscription()->unmatched(),
+              ElementsAre("update " + UpdateIdOf("elsewhere").ToString()));
+
+  // Again: nothing changes, and nobody is told.
+  EXPECT_FALSE(following_.Pin(context_, request)->results(0).changed());
+  EXPECT_EQ(triggered_, 1);
+  request.set_remove(true);
+  EXPECT_EQ(following_.Pin(context_, request)->pins(), 0);
+  EXPECT_EQ(triggered_, 2);
+}
+
+TEST_F(FollowingPolicyServiceTest, KeepsPinsWhenTheSubscriptionIsReplacedAsItWasRead) {
+  v1::PinUpdatesRequest pin;
+  pin.add_update_ids(UpdateIdOf("b").ToString());
+  ASSERT_TRUE(following_.Pin(context_, pin).ok());
+  v1::SetSubscriptionRequest request;
+  *request.mutable_subscription() = following_.GetSubscription()->subscription();
+  request.mutable_subscription()->add_products("Contoso");
+  ASSERT_TRUE(following_.SetSubscription(context_, request).ok());
+  EXPECT_THAT(following_.GetSubscription()->subscription().update_ids(),
+              ElementsAre(UpdateIdOf("b").bytes()));
+  request.mutable_subscription()->add_update_ids("short");
+  EXPECT_EQ(ReasonOf(following_.SetSubscription(context_, request).status()),
+            v1::REASON_INVALID_REQUEST);
+}
+
+TEST_F(PolicyServiceTest, HasNoPinsAtTheRoot) {
+  EXPECT_EQ(ReasonOf(service_.Pin(context_, {}).status()), v1::REASON_NO_UPSTREAM);
+}
+
 }  // namespace
 }  // namespace sluice

@@ -258,6 +258,86 @@ TEST_F(ReplicationServerTest, AnswersRecordsItemByItem) {
   EXPECT_EQ(response->items(1).status().reason(), "ITEM_NOT_FOUND");
 }
 
+TEST_F(ReplicationServerTest, AnswersAllRecordsAboutAnUpdate) {
+  catalog_.AddUpdate({.name = "a", .title = "1"});
+  catalog_.AddUpdate({.name = "a", .title = "2"});
+  catalog_.Approve("a");
+  v1::GetRecordsRequest request;
+  request.add_update_ids(UpdateIdOf("a").bytes());
+  request.add_update_ids(UpdateIdOf("nowhere").bytes());
+  absl::StatusOr<v1::GetRecordsResponse> response = server_.GetRecords(request);
+  ASSERT_TRUE(response.ok()) << response.status();
+  ASSERT_THAT(response->items(), SizeIs(4));
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(response->items(i).record().key().id(), request.update_ids(0));
+  EXPECT_THAT(response->shards(), SizeIs(2));
+  EXPECT_EQ(response->items(3).status().reason(), "ITEM_NOT_FOUND");
+  EXPECT_EQ(response->items(3).record().key().id(), request.update_ids(1));
+
+  request.set_mode(v1::NODE_MODE_AUTONOMOUS);
+  EXPECT_THAT(server_.GetRecords(request)->items(), SizeIs(3));
+
+  // One who takes a part alone cannot tell what there is besides.
+  v1::Subscription subscription;
+  subscription.add_products("Contoso");
+  CatalogChange change;
+  change.PutRow(Family::kSettings, kSubscriptionSetting, subscription);
+  catalog_.Commit(change);
+  EXPECT_EQ(server_.GetRecords(request)->items(2).status().reason(), "ITEM_FILTERED");
+}
+
+TEST_F(ReplicationServerTest, SendsWhatIsPickedWhateverItsShardAndSumsItUp) {
+  catalog_.AddUpdate({.name = "a", .product = "Contoso/Agent"});
+  catalog_.AddUpdate({.name = "b", .product = "Fabrikam/Tool"});
+  catalog_.AddUpdate({.name = "c", .product = "Fabrikam/Tool"});
+  v1::Subscription subscription;
+  subscription.add_products("Contoso/Agent");
+  SetPicks({UpdateIdOf("b")}, subscription);
+  v1::ChangesRequest request = ChangesFrom(0, subscription);
+  request.set_watch(true);
+  absl::StatusOr<ChangeFeed> feed = server_.Changes(request);
+  ASSERT_TRUE(feed.ok()) << feed.status();
+  std::vector<v1::ChangesResponse> messages = Drain(*feed);
+  ASSERT_THAT(messages, SizeIs(2));
+  EXPECT_THAT(messages[0].batch().changes(), SizeIs(2));
+  EXPECT_EQ(messages[1].mark().fingerprint().count(), 2u);
+  catalog_.AddUpdate({.name = "b", .title = "again", .product = "Elsewhere"});
+  catalog_.AddUpdate({.name = "c", .title = "again", .product = "Fabrikam/Tool"});
+  messages = Drain(*feed);
+  ASSERT_THAT(messages, SizeIs(2));
+  EXPECT_THAT(messages[0].batch().changes(), SizeIs(1));
+  const CatalogReader reader = catalog_.Read();
+  EXPECT_EQ(messages[1].mark().fingerprint().SerializeAsString(),
+            SelectionFingerprint(reader, *Selection::Expand(reader, subscription), kChild)
+                ->ToProto()
+                .SerializeAsString());
+}
+
+TEST_F(ReplicationServerTest, ComparesOfAShardThatIsNotTakenWholeWhatIsPicked) {
+  const RecordKey b = catalog_.AddUpdate({.name = "b", .product = "Fabrikam/Tool"});
+  catalog_.AddUpdate({.name = "c", .product = "Fabrikam/Tool"});
+  ReconcileExchange exchange = server_.Reconcile();
+  v1::ReconcileRequest request;
+  request.mutable_open()->set_node_id(kChild.bytes());
+  request.mutable_open()->mutable_subscription()->add_products("Contoso/Agent");
+  SetPicks({b.id}, *request.mutable_open()->mutable_subscription());
+  const auto sums = exchange.Handle(request);
+  ASSERT_TRUE(sums.ok()) << sums.status();
+  ASSERT_THAT(sums->front().sums().shards(), SizeIs(1));
+  EXPECT_EQ(sums->front().sums().shards(0).fingerprint().count(), 1u);
+  const std::string shard = ShardId::Of(sums->front().sums().shards(0).definition()).bytes();
+  request.mutable_keys_wanted()->add_shard_ids(shard);
+  const auto keys = exchange.Handle(request);
+  ASSERT_TRUE(keys.ok()) << keys.status();
+  ASSERT_THAT(keys->front().keys().records(), SizeIs(1));
+  EXPECT_EQ(keys->front().keys().records(0).key().id(), b.id.bytes());
+  request.mutable_symbols_wanted()->add_shard_ids(shard);
+  request.mutable_symbols_wanted()->set_symbols(4);
+  const auto symbols = exchange.Handle(request);
+  ASSERT_TRUE(symbols.ok()) << symbols.status();
+  EXPECT_EQ(symbols->front().symbols().fingerprint().count(), 1u);
+}
+
 // It decides itself.
 TEST_F(ReplicationServerTest, GivesAnAutonomousNodeNoDecisions) {
   const RecordKey update = catalog_.AddUpdate({.name = "a"});
