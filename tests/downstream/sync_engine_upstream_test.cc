@@ -18,7 +18,7 @@ using ::testing::Not;
 // A node that has followed the root: all that is in its log so far, under the same stamps.
 void Follow(const TestCatalog& root, TestCatalog& follower, uint64_t until = UINT64_MAX) {
   const CatalogReader reader = root.Read();
-  const auto everything = [](const ShardId& /*shard*/) { return true; };
+  const auto everything = [](const ShardId& /*shard*/, absl::string_view /*key*/) { return true; };
   const auto slice = reader.ReadLog(0, everything, 1 << 20, 1 << 20);
   ASSERT_TRUE(slice.ok()) << slice.status();
   CatalogChange change;
