@@ -378,7 +378,10 @@ absl::Status Reconciler::Judge(const Absent& absent, v1::GetRecordsItem& item, a
   if (item.has_record()) {
     const absl::StatusOr<ShardId> shard = ShardId::FromBytes(item.record().shard_id());
     const absl::StatusOr<Stamp> stamp = Stamp::FromProto(item.record().stamp());
-    const bool offered = shard.ok() && definitions_.contains(*shard);
+    // Of some shards the upstream offers but the updates that are picked.
+    const auto definition = shard.ok() ? definitions_.find(*shard) : definitions_.end();
+    const bool offered =
+        definition != definitions_.end() && selection_.Takes(definition->second, key);
     const bool same_fact = key.kind != v1::RECORD_KIND_REVISION ||
                            item.record().digest() == absent.member.digest.view();
     const bool older = !stamp.ok() || *stamp < absent.member.stamp;
