@@ -142,6 +142,8 @@ void SyncEngine::OnMarkWhileApproaching(const v1::Mark& mark, bool equal) {
     change.SetCursor(cursor_);
     if (!Check(catalog_.Commit(change).status())) return;
     sessions_.session().set_to_seq(mark.seq());
+    absl::StrAppend(sessions_.session().mutable_summary(), "nothing differs after ", approach_why_,
+                    "; ");
     NoteInStep(mark);
     return BeginTail();
   }
