@@ -363,7 +363,9 @@ void SyncEngine::OnMark(const v1::Mark& mark) {
       return;
     if (!settled.empty() && !Check(catalog_.Commit(settled).status())) return;
   } else {
-    if (!compared_ || (marks_only_ && mark.seq() > compared_seq_)) {
+    // What came since then may mean what was compared: a record that is older than its tombstone
+    // here has no effect on the tail.
+    if (!compared_ || mark.seq() > compared_seq_) {
       if (!marks_only_ && !MoveTo(mark, /*verified=*/false)) return;
       catalog_done_ = false;
       Do(CloseChanges{std::exchange(changes_call_, 0)});
