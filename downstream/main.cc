@@ -239,8 +239,8 @@ class DownstreamDaemon : public RunningDaemon {
                .preview =
                    [this, timeout = CallOptionsOf(config).stall_timeout](
                        const v1::PreviewSelectionRequest& request) {
-                     return upstream_
-                         ->Unary<v1::PreviewSelectionRequest, v1::PreviewSelectionResponse>(
+                     return driver_.Followed()
+                         .Unary<v1::PreviewSelectionRequest, v1::PreviewSelectionResponse>(
                              "sluice.v1.ReplicationService/PreviewSelection", request,
                              {.deadline = absl::Now() + timeout});
                    },
