@@ -247,7 +247,8 @@ absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Th
   if (!definitions_.contains(shard)) {
     return absl::InvalidArgumentError("the upstream lists a shard that is not compared");
   }
-  ASSIGN_OR_RETURN(const std::vector<ShardMember> ours, AllMembers(catalog_.Read(), shard));
+  const CatalogReader reader = catalog_.Read();
+  ASSIGN_OR_RETURN(const std::vector<ShardMember> ours, AllMembers(reader, shard));
   const v1::ShardDefinition& definition = definitions_[shard];
   // A revision is the same when update and digest are, whatever its number.
   const auto name_of = [](const RecordKey& key, const Digest& digest) {
@@ -272,6 +273,8 @@ absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Th
       const bool in_the_way = entry.key.kind != v1::RECORD_KIND_POLICY && mine.stamp >= entry.stamp;
       if (mine.digest != entry.digest && in_the_way) StepAside(mine, shard, change);
     }
+    // What is here in another shard is not absent above.
+    if (reader.GetColumns(entry.key).ok()) listed_.insert(entry.key);
     ASSIGN_OR_RETURN(const bool adopted, AdoptLocal(entry, shard, change));
     if (!adopted) {
       RETURN_IF_ERROR(DropTombstone(entry.key, change));
@@ -376,12 +379,10 @@ absl::Status Reconciler::Judge(const Absent& absent, v1::GetRecordsItem& item, a
   const bool purged = item.status().reason() == ReasonName(v1::REASON_ITEM_PURGED);
   const bool left = item.status().reason() == ReasonName(v1::REASON_ITEM_FILTERED);
   if (item.has_record()) {
-    const absl::StatusOr<ShardId> shard = ShardId::FromBytes(item.record().shard_id());
     const absl::StatusOr<Stamp> stamp = Stamp::FromProto(item.record().stamp());
-    // Of some shards the upstream offers but the updates that are picked.
-    const auto definition = shard.ok() ? definitions_.find(*shard) : definitions_.end();
-    const bool offered =
-        definition != definitions_.end() && selection_.Takes(definition->second, key);
+    // By its own view of the products, and of some shards only the updates that are picked. What
+    // moved since it listed them comes by the tail.
+    const bool offered = listed_.contains(key);
     const bool same_fact = key.kind != v1::RECORD_KIND_REVISION ||
                            item.record().digest() == absent.member.digest.view();
     const bool older = !stamp.ok() || *stamp < absent.member.stamp;

@@ -121,6 +121,8 @@ class Reconciler {
   std::deque<ShardId> to_ask_;   // Compared by keys.
   size_t open_keys_ = 0;         // Shards asked for and not answered whole.
   std::vector<Theirs> partial_;  // The shard that is being answered.
+  // Records that are here in one shard, and that the upstream listed in another.
+  absl::flat_hash_set<RecordKey> listed_;
   std::deque<Absent> to_judge_;
   std::vector<Absent> judging_;
   std::deque<RecordKey> to_fetch_;

@@ -1,6 +1,7 @@
 #include "downstream/sync_engine.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +14,8 @@
 namespace sluice {
 namespace {
 
+// More are not wanted by themselves when an update comes that names them.
+constexpr size_t kRefusedMax = 10'000;
 constexpr absl::Duration kReconnectBase = absl::Seconds(1);
 constexpr absl::Duration kReconnectMax = absl::Minutes(2);
 constexpr absl::Duration kReportSpacing = absl::Milliseconds(200);
@@ -200,7 +203,7 @@ void SyncEngine::PumpContent() {
   if (!selection_.has_value()) return;
   const std::vector<RecordKey> touched = applier_.TakeChanged();
   if (!touched.empty()) {
-    if (!Check(wants_.Recompute(*selection_, touched, now_))) return;
+    if (!Check(wants_.Recompute(*selection_, touched, now_)) || !Check(WantRefused())) return;
     report_due_ = true;
     categories_changed_ |= std::any_of(touched.begin(), touched.end(), [](const RecordKey& key) {
       return key.kind == v1::RECORD_KIND_CATEGORY;
@@ -250,6 +253,7 @@ void SyncEngine::On(const ContentAnswered& event) {
 
 void SyncEngine::On(const ContentWanted& event) {
   const absl::Status status = wants_.WantForBelow(event.digest, now_);
+  if (!status.ok() && refused_.size() < kRefusedMax) refused_.insert(event.digest);
   v1::ContentAnswer answer;
   answer.set_digest(event.digest.bytes());
   answer.set_state(status.ok() ? wants_.StateOf(event.digest) : v1::CONTENT_STATE_FAILED);
@@ -257,6 +261,19 @@ void SyncEngine::On(const ContentWanted& event) {
   answer.mutable_status()->set_reason(ReasonName(ReasonOf(status)));
   answer.mutable_status()->set_message(std::string(status.message()));
   Do(ContentChanged{std::move(answer)});
+}
+
+// A node below can know of an update before this one, and is told a first time that none names the
+// file.
+absl::Status SyncEngine::WantRefused() {
+  const CatalogReader reader = catalog_.Read();
+  for (const Digest& file : std::set<Digest>(refused_)) {
+    ASSIGN_OR_RETURN(const std::vector<RecordKey> uses, reader.FileUses(file));
+    if (uses.empty()) continue;
+    refused_.erase(file);
+    On(ContentWanted{file});
+  }
+  return absl::OkStatus();
 }
 
 void SyncEngine::On(const ContentLost& event) {

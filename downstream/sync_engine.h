@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -167,6 +168,8 @@ class SyncEngine {
 
   // Content and reports.
   void PumpContent();
+  // Wants the files after all of which an update came.
+  absl::Status WantRefused();
   void PumpAcknowledgements();
   void PumpReport();
   void RememberContent(const v1::ContentAnswer& answer);
@@ -187,6 +190,7 @@ class SyncEngine {
   LeaseReport leases_;
   SelectionSums sums_;
   ContentWants wants_;
+  std::set<Digest> refused_;  // Files that nodes below asked for, and no update here names.
   AcknowledgementOutbox outbox_;
 
   State state_ = State::kIdle;

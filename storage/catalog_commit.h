@@ -65,8 +65,10 @@ class CatalogCommit {
   absl::Status KeepUndecided(const RecordKey& key, const CheckedRecord& incoming);
   // All decisions about an update that nodes above keep.
   absl::StatusOr<std::vector<v1::DecisionEntry>> DecisionsKeptAbove(const Uuid& update_id) const;
-  // Whether a node above keeps the same fact.
-  absl::StatusOr<bool> IsKeptAbove(const RecordKey& key, const CheckedRecord& record) const;
+  // The same, and those that were not kept but came from above.
+  absl::StatusOr<std::vector<v1::DecisionEntry>> DecisionsAbove(const Uuid& update_id) const;
+  // Whether the same fact came from above, kept there or not.
+  absl::StatusOr<bool> IsAbove(const RecordKey& key, const CheckedRecord& record) const;
   // Lets go of what this node keeps and its upstream has again.
   absl::Status Adopt(const RecordKey& key, const CheckedRecord& record);
   absl::Status AdoptPolicy(const RecordKey& kept);

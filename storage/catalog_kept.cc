@@ -54,13 +54,8 @@ absl::Status CatalogCommit::Adopt(const RecordKey& key, const CheckedRecord& rec
 }
 
 absl::Status CatalogCommit::AdoptPolicy(const RecordKey& kept) {
-  const RecordKey regular = {kept.kind, kept.id, 0, {}};
-  ASSIGN_OR_RETURN(const std::optional<CheckedRecord> now, Load(regular));
   ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(kept));
-  ASSIGN_OR_RETURN(std::vector<v1::DecisionEntry> above, DecisionsKeptAbove(kept.id));
-  if (now.has_value()) {
-    above.insert(above.end(), now->record.decisions().begin(), now->record.decisions().end());
-  }
+  ASSIGN_OR_RETURN(const std::vector<v1::DecisionEntry> above, DecisionsAbove(kept.id));
   const std::vector<v1::DecisionEntry> left = Undecided(stored->record.decisions(), above);
   if (left.size() == static_cast<size_t>(stored->record.decisions_size())) return absl::OkStatus();
   ++outcome_.adopted;
@@ -111,11 +106,35 @@ absl::StatusOr<std::vector<v1::DecisionEntry>> CatalogCommit::DecisionsKeptAbove
   return decisions;
 }
 
-absl::StatusOr<bool> CatalogCommit::IsKeptAbove(const RecordKey& key,
-                                                const CheckedRecord& record) const {
+absl::StatusOr<std::vector<v1::DecisionEntry>> CatalogCommit::DecisionsAbove(
+    const Uuid& update_id) const {
+  ASSIGN_OR_RETURN(std::vector<v1::DecisionEntry> above, DecisionsKeptAbove(update_id));
+  ASSIGN_OR_RETURN(const std::optional<CheckedRecord> regular,
+                   Load({v1::RECORD_KIND_POLICY, update_id, 0, {}}));
+  if (regular.has_value()) {
+    above.insert(above.end(), regular->record.decisions().begin(),
+                 regular->record.decisions().end());
+  }
+  return above;
+}
+
+absl::StatusOr<bool> CatalogCommit::IsAbove(const RecordKey& key,
+                                            const CheckedRecord& record) const {
   if (key.kind == v1::RECORD_KIND_POLICY) {
-    ASSIGN_OR_RETURN(const std::vector<v1::DecisionEntry> above, DecisionsKeptAbove(key.id));
+    ASSIGN_OR_RETURN(const std::vector<v1::DecisionEntry> above, DecisionsAbove(key.id));
     return Undecided(record.record.decisions(), above).empty();
+  }
+  RecordKey regular = key;
+  regular.kept_by = Uuid();
+  if (key.kind == v1::RECORD_KIND_REVISION) {
+    ASSIGN_OR_RETURN(const std::vector<RecordColumns> rows, RevisionRows(regular));
+    for (const RecordColumns& row : rows) {
+      const bool present = row.header.state() == v1::RECORD_STATE_PRESENT;
+      if (present && row.header.digest() == record.record.digest()) return true;
+    }
+  } else {
+    ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(regular));
+    if (stored.has_value() && stored->record.digest() == record.record.digest()) return true;
   }
   RecordKey mine = key;
   mine.kept_by = self();
@@ -138,8 +157,9 @@ absl::Status CatalogCommit::Keep(const RecordKey& key) {
   if (!stored.has_value() || key.kept_by == self()) return absl::OkStatus();
   RETURN_IF_ERROR(Remove(key, *stored));
   if (stored->record.state() != v1::RECORD_STATE_PRESENT) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const bool kept_above, IsKeptAbove(key, *stored));
-  if (kept_above) {
+  // A node above has it: the one that is followed now, or one that keeps it.
+  ASSIGN_OR_RETURN(const bool above, IsAbove(key, *stored));
+  if (above) {
     ++outcome_.left;
     return absl::OkStatus();
   }
