@@ -203,11 +203,18 @@ void SyncEngine::PumpContent() {
   if (!selection_.has_value()) return;
   const std::vector<RecordKey> touched = applier_.TakeChanged();
   if (!touched.empty()) {
-    if (!Check(wants_.Recompute(*selection_, touched, now_)) || !Check(WantRefused())) return;
+    if (!Check(wants_.Recompute(*selection_, touched, now_))) return;
     report_due_ = true;
     categories_changed_ |= std::any_of(touched.begin(), touched.end(), [](const RecordKey& key) {
       return key.kind == v1::RECORD_KIND_CATEGORY;
     });
+  }
+  if (!Check(WantRefused())) return;
+  for (const Digest& file : wants_.TakeDropped()) {
+    v1::ContentAnswer answer;
+    answer.set_digest(file.bytes());
+    answer.set_state(v1::CONTENT_STATE_NOT_WANTED);
+    Do(ContentChanged{std::move(answer)});
   }
   if (!wants_.TakeLapsed(now_).empty()) report_due_ = true;
   for (const ContentInfo& file : wants_.TakeFetches(now_)) Do(FetchFile{file});
@@ -266,7 +273,10 @@ void SyncEngine::On(const ContentWanted& event) {
 // A node below can know of an update before this one, and is told a first time that none names the
 // file.
 absl::Status SyncEngine::WantRefused() {
+  if (refused_.empty()) return absl::OkStatus();
   const CatalogReader reader = catalog_.Read();
+  ASSIGN_OR_RETURN(const stored::v1::StoreState state, reader.State());
+  if (std::exchange(refused_head_, state.head_seq()) == state.head_seq()) return absl::OkStatus();
   for (const Digest& file : std::set<Digest>(refused_)) {
     ASSIGN_OR_RETURN(const std::vector<RecordKey> uses, reader.FileUses(file));
     if (uses.empty()) continue;
