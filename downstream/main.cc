@@ -145,6 +145,14 @@ absl::StatusOr<v1::Petition> SendPetition(Channel& upstream, const Uuid& self,
   return std::move(*response.mutable_petition());
 }
 
+// What the node above would offer to another subscription.
+absl::StatusOr<v1::PreviewSelectionResponse> PreviewAbove(
+    Channel& upstream, const v1::PreviewSelectionRequest& request, absl::Duration timeout) {
+  return upstream.Unary<v1::PreviewSelectionRequest, v1::PreviewSelectionResponse>(
+      "sluice.v1.ReplicationService/PreviewSelection", request,
+      {.deadline = absl::Now() + timeout});
+}
+
 // A new store begins with the subscription of the configuration.
 absl::Status SetInitialSubscription(const config::v1::DownstreamDaemon& config, Catalog& catalog) {
   const bool set =
@@ -237,12 +245,8 @@ class DownstreamDaemon : public RunningDaemon {
                .on_subscription =
                    [this] { driver_.Post(SyncRequested{v1::SYNC_TRIGGER_SUBSCRIPTION}); },
                .preview =
-                   [this, timeout = CallOptionsOf(config).stall_timeout](
-                       const v1::PreviewSelectionRequest& request) {
-                     return driver_.Followed()
-                         .Unary<v1::PreviewSelectionRequest, v1::PreviewSelectionResponse>(
-                             "sluice.v1.ReplicationService/PreviewSelection", request,
-                             {.deadline = absl::Now() + timeout});
+                   [this, timeout = CallOptionsOf(config).stall_timeout](const auto& request) {
+                     return PreviewAbove(driver_.Followed(), request, timeout);
                    },
                .refetch =
                    [this](const Digest& file) {
@@ -254,16 +258,7 @@ class DownstreamDaemon : public RunningDaemon {
         parity_driver_(ParityOptionsOf(config, [this] { node_.petitions().AskAgain(); }), parity_,
                        clock_, log),
         fix_(state_->catalog(), state_->content(), parity_, FixOptions(config)),
-        parity_methods_(
-            state_->catalog(), node_.board(), clock_,
-            {.node_name = config.node().name(),
-             .check =
-                 [this](const v1::CheckRequest& request) {
-                   return parity_.Check(CheckOptionsOf(request));
-                 },
-             .fix = [this](const CallContext& context,
-                           const v1::FixRequest& request) { return fix_.Fix(context, request); }}) {
-  }
+        parity_methods_(state_->catalog(), node_.board(), clock_, ParityMethodOptions(config)) {}
 
   std::vector<ListeningAddress> Addresses() const override { return node_.Addresses(); }
 
@@ -317,6 +312,16 @@ class DownstreamDaemon : public RunningDaemon {
       conditions.push_back(std::move(condition));
     }
     return conditions;
+  }
+
+  ParityMethods::Options ParityMethodOptions(const config::v1::DownstreamDaemon& config) {
+    return {.node_name = config.node().name(),
+            .check =
+                [this](const v1::CheckRequest& request) {
+                  return parity_.Check(CheckOptionsOf(request));
+                },
+            .fix = [this](const CallContext& context,
+                          const v1::FixRequest& request) { return fix_.Fix(context, request); }};
   }
 
   ParityFix::Options FixOptions(const config::v1::DownstreamDaemon& config) {

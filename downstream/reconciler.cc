@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/btree_map.h"
 #include "common/errors.h"
 #include "common/status.h"
 #include "downstream/from_above.h"
@@ -74,7 +75,8 @@ absl::StatusOr<Reconciler::Step> Reconciler::OnSums(const v1::ReconcileSums& sum
 absl::Status Reconciler::CompareSums() {
   const CatalogReader reader = catalog_.Read();
   ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
-  absl::flat_hash_map<ShardId, const ShardInfo*> ours;
+  // In an order that a replayed simulation repeats.
+  absl::btree_map<ShardId, const ShardInfo*> ours;
   for (const ShardInfo& shard : shards) {
     if (ComesFromAbove(catalog_, shard.definition)) ours.emplace(shard.id, &shard);
   }
@@ -257,7 +259,7 @@ absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Th
     return name.ToString() +
            (key.kind == v1::RECORD_KIND_REVISION ? digest.bytes() : std::string());
   };
-  absl::flat_hash_map<std::string, const ShardMember*> here;
+  absl::btree_map<std::string, const ShardMember*> here;
   for (const ShardMember& member : ours) here[name_of(member.key, member.digest)] = &member;
 
   CatalogChange change;

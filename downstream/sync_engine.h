@@ -201,7 +201,7 @@ class SyncEngine {
   ReportMemory told_;
   SelectionSums sums_;
   ContentWants wants_;
-  std::set<Digest> refused_;  // Files that nodes below asked for, and no update here names.
+  std::set<Digest> refused_;   // Files that nodes below asked for, and no update here names.
   uint64_t refused_head_ = 0;  // Of the catalog when that was last looked at.
   AcknowledgementOutbox outbox_;
 
