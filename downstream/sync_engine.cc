@@ -1,6 +1,7 @@
 #include "downstream/sync_engine.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +14,8 @@
 namespace sluice {
 namespace {
 
+// More are not wanted by themselves when an update comes that names them.
+constexpr size_t kRefusedMax = 10'000;
 constexpr absl::Duration kReconnectBase = absl::Seconds(1);
 constexpr absl::Duration kReconnectMax = absl::Minutes(2);
 constexpr absl::Duration kReportSpacing = absl::Milliseconds(200);
@@ -60,12 +63,19 @@ void SyncEngine::On(const Started&) {
   if (!Check(ForgetFormerHistoryHere(catalog_.Read(), former))) return;
   if (!former.empty() && !Check(catalog_.Commit(former).status())) return;
   if (!Check(sessions_.CloseInterrupted(now_)) || !Check(Expand())) return;
+  const absl::StatusOr<v1::NodeStatus> in_step =
+      catalog_.Read().GetRow<v1::NodeStatus>(Family::kSettings, kInStepSetting);
+  if (in_step.ok()) in_step_ = *in_step;
   if (!Check(wants_.RecomputeAll(*selection_, now_))) return;
   Begin(v1::SYNC_TRIGGER_START);
 }
 
 void SyncEngine::On(const TimerFired&) {
   timer_ = absl::InfiniteFuture();
+  if (approaching_ && approach_again_ <= now_ && watching()) {
+    if (changes_call_ != 0) Do(CloseChanges{changes_call_});
+    AskForMark();
+  }
   if (next_sync_ > now_) return;
   if (!sessions_.running()) return Begin(next_trigger_);
   // A session that came over the watch still waits for its files.
@@ -93,12 +103,17 @@ void SyncEngine::Begin(v1::SyncTrigger trigger) {
   catalog_done_ = false;
   greetings_ = 0;
   pick_rounds_ = 0;
-  if (!Check(sessions_.Begin(trigger, now_, random_)) || !Check(Expand())) return;
+  if (!Check(StoreInStep()) || !Check(sessions_.Begin(trigger, now_, random_))) return;
+  if (!Check(Expand())) return;
+  if (!switched_why_.empty()) {
+    sessions_.session().set_summary(std::exchange(switched_why_, ""));
+  }
   Greet();
 }
 
 void SyncEngine::Greet() {
   ++greetings_;
+  approaching_ = false;
   const absl::StatusOr<v1::HelloRequest> hello = MakeHello();
   if (!Check(hello.status())) return;
   Enter(v1::SYNC_PHASE_HELLO);
@@ -194,6 +209,13 @@ void SyncEngine::PumpContent() {
       return key.kind == v1::RECORD_KIND_CATEGORY;
     });
   }
+  if (!Check(WantRefused())) return;
+  for (const Digest& file : wants_.TakeDropped()) {
+    v1::ContentAnswer answer;
+    answer.set_digest(file.bytes());
+    answer.set_state(v1::CONTENT_STATE_NOT_WANTED);
+    Do(ContentChanged{std::move(answer)});
+  }
   if (!wants_.TakeLapsed(now_).empty()) report_due_ = true;
   for (const ContentInfo& file : wants_.TakeFetches(now_)) Do(FetchFile{file});
   if (request_call_ != 0) return;
@@ -238,6 +260,7 @@ void SyncEngine::On(const ContentAnswered& event) {
 
 void SyncEngine::On(const ContentWanted& event) {
   const absl::Status status = wants_.WantForBelow(event.digest, now_);
+  if (!status.ok() && refused_.size() < kRefusedMax) refused_.insert(event.digest);
   v1::ContentAnswer answer;
   answer.set_digest(event.digest.bytes());
   answer.set_state(status.ok() ? wants_.StateOf(event.digest) : v1::CONTENT_STATE_FAILED);
@@ -245,6 +268,22 @@ void SyncEngine::On(const ContentWanted& event) {
   answer.mutable_status()->set_reason(ReasonName(ReasonOf(status)));
   answer.mutable_status()->set_message(std::string(status.message()));
   Do(ContentChanged{std::move(answer)});
+}
+
+// A node below can know of an update before this one, and is told a first time that none names the
+// file.
+absl::Status SyncEngine::WantRefused() {
+  if (refused_.empty()) return absl::OkStatus();
+  const CatalogReader reader = catalog_.Read();
+  ASSIGN_OR_RETURN(const stored::v1::StoreState state, reader.State());
+  if (std::exchange(refused_head_, state.head_seq()) == state.head_seq()) return absl::OkStatus();
+  for (const Digest& file : std::set<Digest>(refused_)) {
+    ASSIGN_OR_RETURN(const std::vector<RecordKey> uses, reader.FileUses(file));
+    if (uses.empty()) continue;
+    refused_.erase(file);
+    On(ContentWanted{file});
+  }
+  return absl::OkStatus();
 }
 
 void SyncEngine::On(const ContentLost& event) {
@@ -336,6 +375,7 @@ void SyncEngine::SetNextTimer() {
   if (leases_.renew_at() > now_) next = std::min(next, leases_.renew_at());
   if (wants_.touched()) next = std::min(next, acknowledge_not_before_);
   if (CanReport()) next = std::min(next, report_not_before_);
+  if (approaching_) next = std::min(next, approach_again_);
   if (next == timer_) return;
   timer_ = next;
   Do(SetTimer{next});

@@ -163,6 +163,12 @@ void UpstreamCalls::Do(const CloseChanges& action) {
   if (action.call == changes_.call) changes_.handle.reset();
 }
 
+void UpstreamCalls::CloseStreams() {
+  changes_.handle.reset();
+  load_.handle.reset();
+  exchange_.reset();
+}
+
 void UpstreamCalls::ReadMoreChanges(CallNumber call) {
   if (call == changes_.call && changes_.handle != nullptr) changes_.handle->ReadMore();
 }

@@ -58,6 +58,11 @@ absl::StatusOr<std::string> SessionRowKey(absl::string_view session_id) {
 SessionLog::SessionLog(Catalog& catalog, std::string peer)
     : catalog_(catalog), peer_(std::move(peer)) {}
 
+void SessionLog::SetPeer(std::string peer) {
+  peer_ = std::move(peer);
+  session_ = v1::Session();
+}
+
 absl::Status SessionLog::CloseInterrupted(absl::Time now) {
   ASSIGN_OR_RETURN(const auto rows,
                    catalog_.Read().ListRows<v1::Session>(Family::kSessions, "", "", 1 << 20));

@@ -19,6 +19,9 @@ class SessionLog {
  public:
   SessionLog(Catalog& catalog, std::string peer);
 
+  // The next session is with another peer; it is a new one also when it is a retry.
+  void SetPeer(std::string peer);
+
   // Marks sessions that were running when the process ended as interrupted.
   absl::Status CloseInterrupted(absl::Time now);
 
@@ -52,7 +55,7 @@ class SessionLog {
   absl::Status RemoveOldest();
 
   Catalog& catalog_;
-  const std::string peer_;
+  std::string peer_;
   v1::Session session_;
   bool running_ = false;
   int64_t begun_ = 0;
