@@ -81,7 +81,7 @@ class SyncEngine {
 
  private:
   // What the engine waits for from the upstream's catalog. Content and reports go on beside it.
-  enum class State { kIdle, kHello, kProbe, kLoad, kReconcile, kPicks, kTail, kWatching };
+  enum class State { kIdle, kHello, kLoad, kReconcile, kPicks, kTail, kWatching };
 
   void On(const Started& event);
   void On(const TimerFired& event);
@@ -140,10 +140,6 @@ class SyncEngine {
   // Removes what only this node has, after a comparison; false: it is held, or failed, and the
   // session is over.
   bool RemoveLeftovers();
-  // Another history with the same facts: sync_engine_probe.cc.
-  bool BeginProbe(const v1::HelloResponse& hello);
-  void OnProbe(const v1::ChangesResponse& response);
-  absl::StatusOr<bool> SameAs(const v1::Fingerprint& fingerprint) const;
   // An empty node's way: sync_engine_load.cc.
   bool BeginLoad();
   void FinishLoad();
@@ -228,7 +224,6 @@ class SyncEngine {
   std::optional<PickFetch> pick_fetch_;
   int pick_rounds_ = 0;  // In this session.
   v1::Cursor cursor_;
-  v1::Cursor probed_;  // The upstream's head, where its fingerprint was asked for.
   std::unique_ptr<InitialLoad> load_;
   int loads_broken_ = 0;  // In this process, for whatever reason.
   std::unique_ptr<Reconciler> reconciler_;

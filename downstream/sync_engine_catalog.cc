@@ -65,7 +65,8 @@ absl::StatusOr<v1::HelloRequest> SyncEngine::MakeHello() const {
   ASSIGN_OR_RETURN(*request.mutable_subscription(), ReadSubscriptionInForce(reader));
   // All that is here came from above, but for what this node keeps itself.
   ASSIGN_OR_RETURN(const Selection everything, Selection::Expand(reader, {}, catalog_.mode()));
-  ASSIGN_OR_RETURN(const Fingerprint fingerprint, sums_.Of(reader, everything, catalog_.node_id()));
+  ASSIGN_OR_RETURN(const Fingerprint fingerprint,
+                   sums_.Of(reader, everything, catalog_.node_id()));
   *request.mutable_fingerprint() = fingerprint.ToProto();
   ASSIGN_OR_RETURN(const int levels, LevelsBelow(reader));
   request.set_levels_below(static_cast<uint32_t>(levels));
@@ -118,7 +119,6 @@ void SyncEngine::AcceptHello(const v1::HelloResponse& hello) {
                     "; ");
     // A cursor ahead of the head is of a history that was lost, whatever its epoch says.
     const bool lost = hello.verdict_reason() == ReasonName(v1::REASON_SEQ_AHEAD);
-    if (BeginProbe(hello)) return;
     return BeginReconcile(same_history && !lost);
   }
   if (!same_history) {
@@ -264,7 +264,6 @@ void SyncEngine::BeginTail() {
 
 void SyncEngine::On(const ChangesReceived& event) {
   if (event.call != changes_call_) return;
-  if (state_ == State::kProbe) return OnProbe(event.response);
   if (state_ != State::kTail && state_ != State::kWatching) return;
   switch (event.response.event_case()) {
     case v1::ChangesResponse::kBatch:
@@ -426,7 +425,6 @@ void SyncEngine::OnSelectionChanged(const v1::SelectionChanged& changed) {
 void SyncEngine::On(const ChangesEnded& event) {
   if (event.call != changes_call_) return;
   changes_call_ = 0;
-  if (state_ == State::kProbe) return BeginReconcile(/*same_history=*/false);
   const v1::Reason reason = ReasonOf(event.status);
   const bool compare = reason == v1::REASON_EPOCH_CHANGED ||
                        reason == v1::REASON_SELECTION_CHANGED || reason == v1::REASON_SEQ_AHEAD;
