@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "common/credentials.h"
 #include "common/log.h"
 #include "common/status.h"
+#include "common/upstream_target.h"
 #include "google/protobuf/duration.pb.h"
 
 namespace sluice {
@@ -325,14 +327,10 @@ void CompleteSource(const std::string& path, config::v1::Source& source, Mistake
 }
 
 void CompleteLink(config::v1::UpstreamLink& link, Mistakes& mistakes) {
-  if (link.target().empty()) {
-    mistakes.Add("upstream.target",
-                 "is missing; as in \"127.0.0.1:8530\" or \"unix:/run/sluice/node.sock\"");
-  } else {
-    if (!link.has_tls()) link.set_tls(!IsLocal(link.target()));
-    mistakes.AddIfError("upstream.target",
-                        CheckAddress(link.target(), link.tls(), /*for_listening=*/false));
-  }
+  const absl::StatusOr<bool> tls = CheckUpstreamTarget(
+      link.target(), link.has_tls() ? std::optional<bool>(link.tls()) : std::nullopt);
+  mistakes.AddIfError("upstream.target", tls.status());
+  if (tls.ok()) link.set_tls(*tls);
   CompleteSchedule("upstream.schedule", /*times_a_day=*/24, *link.mutable_schedule(), mistakes);
   if (!link.has_watch()) link.set_watch(true);
   if (!link.has_stall_timeout()) *link.mutable_stall_timeout() = ToProto(absl::Seconds(30));
@@ -395,9 +393,9 @@ absl::Status CompleteConfig(config::v1::DownstreamDaemon& config) {
   if (config.mode() != "replica" && config.mode() != "autonomous") {
     mistakes.Add("mode", absl::StrCat("\"", config.mode(), "\" is neither replica nor autonomous"));
   }
-  if (!config.fallback_upstreams().empty()) {
-    mistakes.Add("fallback_upstreams", "this release follows one upstream");
-  }
+  CompleteFallbacks(config, [&mistakes](absl::string_view field, absl::string_view what) {
+    mistakes.Add(field, what);
+  });
   for (const config::v1::Listener& listener : config.node().listeners()) {
     if (!listener.address().empty() && listener.address() == config.upstream().target()) {
       mistakes.Add("upstream.target", "is this node's own listener; a node cannot follow itself");

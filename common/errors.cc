@@ -68,12 +68,11 @@ constexpr ErrorFacts kFacts[] = {
      "One of them is a copy of the other's state directory: give it its own by init."},
     {v1::REASON_FAILED_OVER, StatusCode::kUnavailable, true,
      "the preferred upstream cannot be used, and another one is followed",
-     "See why with sluice sync list; the node returns by itself."},
+     "See why with sluice upstream list; the node returns by itself."},
     {v1::REASON_HISTORY_DIFFERS, StatusCode::kFailedPrecondition, false,
      "this node keeps records that the history of its upstream lacks",
-     "If they are right, offer them to the upstream: sluice parity fix --return; until then this "
-     "node "
-     "keeps them."},
+     "Say which side is right: sluice upstream adopt removes them here; sluice parity fix --return "
+     "offers them to the upstream."},
     {v1::REASON_NO_UPSTREAM, StatusCode::kFailedPrecondition, false, "this node has no upstream",
      "Ask a node that follows another."},
     {v1::REASON_NOT_ORIGIN, StatusCode::kFailedPrecondition, false,

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -96,6 +97,14 @@ struct ReportAnswered {
 };
 // What this node has to report changed.
 struct ReportDue {};
+// Calls go to another upstream from now on.
+struct UpstreamSwitched {
+  std::string peer;  // Its target.
+  std::string why;   // For the session's summary, as in "the preferred one answers again".
+  bool at_once = true;
+};
+// Records were removed here by an operator.
+struct RecordsRemoved {};
 // Somebody else at this node changed records: an operator decided, or holds something back.
 struct RecordsChanged {
   std::vector<RecordKey> keys;
@@ -105,7 +114,8 @@ using EngineEvent =
     std::variant<Started, TimerFired, SyncRequested, SyncCancelled, HelloAnswered, ChangesReceived,
                  ChangesEnded, LoadReceived, LoadEnded, ReconcileReceived, ReconcileEnded,
                  RecordsAnswered, FileFetched, ContentAnswered, ContentWanted, ContentLost,
-                 FilesReleased, ReportAnswered, ReportDue, RecordsChanged>;
+                 FilesReleased, ReportAnswered, ReportDue, UpstreamSwitched, RecordsRemoved,
+                 RecordsChanged>;
 
 // ---- What is to be done.
 

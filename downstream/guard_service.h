@@ -1,9 +1,8 @@
-// Guard service: tells what the guard holds and lets it happen: ListUpstreams and ReleaseGuard of
-// sluice.v1.UpstreamService.
+// Guard service: lets happen what the guard holds: ReleaseGuard of sluice.v1.UpstreamService. What
+// it holds is told with the upstreams (upstream_service.h).
 #pragma once
 
 #include <functional>
-#include <string>
 
 #include "absl/strings/string_view.h"
 #include "common/rpc/router.h"
@@ -12,8 +11,6 @@
 namespace sluice {
 
 struct GuardServiceOptions {
-  // The upstream as it is configured.
-  std::string upstream_target;
   // Puts the audit entry of a release.
   std::function<void(const CallContext& context, absl::string_view subject,
                      absl::string_view detail, CatalogChange& change)>

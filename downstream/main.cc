@@ -1,5 +1,6 @@
 // sluice-downstreamd: a node that follows another and serves with the very code that the root
 // serves with.
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
@@ -7,6 +8,7 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "absl/time/clock.h"
 #include "common/config_check.h"
@@ -24,6 +26,9 @@
 #include "downstream/removal_guard.h"
 #include "downstream/sync_driver.h"
 #include "downstream/sync_service.h"
+#include "downstream/upstream_conditions.h"
+#include "downstream/upstream_links.h"
+#include "downstream/upstream_service.h"
 #include "google/protobuf/util/time_util.h"
 #include "storage/session_conditions.h"
 #include "upstream/decision_maker.h"
@@ -42,11 +47,12 @@ v1::NodeMode ModeOf(const config::v1::DownstreamDaemon& config) {
   return config.mode() == "autonomous" ? v1::NODE_MODE_AUTONOMOUS : v1::NODE_MODE_REPLICA;
 }
 
-SyncEngineOptions EngineOptions(const config::v1::DownstreamDaemon& config) {
+SyncEngineOptions EngineOptions(const config::v1::DownstreamDaemon& config,
+                                const std::vector<UpstreamPlace>& places) {
   const config::v1::UpstreamLink& upstream = config.upstream();
   SyncEngineOptions options;
   options.node = {config.node().name(), ModeOf(config), std::string(Release())};
-  options.peer = upstream.target();
+  options.peer = places.front().target;
   options.schedule = ScheduleFrom(upstream.schedule());
   options.watch = !upstream.has_watch() || upstream.watch();
   if (upstream.parallel_transfers() > 0) options.parallel_transfers = upstream.parallel_transfers();
@@ -59,8 +65,36 @@ UpstreamCallOptions CallOptionsOf(const config::v1::DownstreamDaemon& config) {
   if (config.upstream().has_stall_timeout()) {
     options.stall_timeout = ToDuration(config.upstream().stall_timeout());
   }
-  options.parallel_transfers = EngineOptions(config).parallel_transfers;
+  // Who wants attempts more often than once a minute wants to return as soon.
+  if (config.upstream().schedule().has_retry_interval()) {
+    options.probe_interval =
+        std::min(options.probe_interval, ToDuration(config.upstream().schedule().retry_interval()));
+  }
+  if (config.upstream().parallel_transfers() > 0) {
+    options.parallel_transfers = config.upstream().parallel_transfers();
+  }
   return options;
+}
+
+bool AnyTls(const std::vector<v1::UpstreamStatus>& upstreams) {
+  return std::any_of(upstreams.begin(), upstreams.end(),
+                     [](const v1::UpstreamStatus& upstream) { return upstream.tls(); });
+}
+
+// Each upstream is called over a channel of its own; with TLS where it has that.
+UpstreamLinks::Connect ConnectWith(NodeCertificates* certificates) {
+  return [certificates](const std::string& target,
+                        bool tls) -> absl::StatusOr<std::unique_ptr<Channel>> {
+    ChannelOptions options;
+    if (tls && certificates == nullptr) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(target,
+                       " needs TLS, and this node began without a certificate; name an "
+                       "upstream or listener with TLS in its configuration file"));
+    }
+    if (tls) options.certificate = certificates->paths();
+    return Channel::Create(target, options);
+  };
 }
 
 // Relayed content behind the interface that serving asks: the one place where the two roles meet.
@@ -111,6 +145,14 @@ absl::StatusOr<v1::Petition> SendPetition(Channel& upstream, const Uuid& self,
   return std::move(*response.mutable_petition());
 }
 
+// What the node above would offer to another subscription.
+absl::StatusOr<v1::PreviewSelectionResponse> PreviewAbove(
+    Channel& upstream, const v1::PreviewSelectionRequest& request, absl::Duration timeout) {
+  return upstream.Unary<v1::PreviewSelectionRequest, v1::PreviewSelectionResponse>(
+      "sluice.v1.ReplicationService/PreviewSelection", request,
+      {.deadline = absl::Now() + timeout});
+}
+
 // A new store begins with the subscription of the configuration.
 absl::Status SetInitialSubscription(const config::v1::DownstreamDaemon& config, Catalog& catalog) {
   const bool set =
@@ -129,21 +171,23 @@ class DownstreamDaemon : public RunningDaemon {
     ASSIGN_OR_RETURN(std::unique_ptr<StateDirectory> state,
                      StateDirectory::Open(PathsOf(config.node()), ModeOf(config)));
     RETURN_IF_ERROR(SetInitialSubscription(config, state->catalog()));
+    const std::vector<v1::UpstreamStatus> configured = ConfiguredUpstreams(config);
+    ASSIGN_OR_RETURN(const std::vector<v1::UpstreamStatus> upstreams,
+                     UpstreamsOf(state->catalog().Read(), configured));
     ASSIGN_OR_RETURN(
         std::unique_ptr<NodeCertificates> certificates,
-        OpenCertificates(config.node(), config.upstream().tls() || NeedsCertificate(config.node()),
+        OpenCertificates(config.node(), AnyTls(upstreams) || NeedsCertificate(config.node()),
                          *state, log));
-    ChannelOptions channel;
-    if (config.upstream().tls()) channel.certificate = certificates->paths();
-    ASSIGN_OR_RETURN(std::unique_ptr<Channel> upstream,
-                     Channel::Create(config.upstream().target(), channel));
-    auto daemon =
-        std::make_unique<DownstreamDaemon>(config, std::move(monitoring), std::move(state),
-                                           std::move(certificates), std::move(upstream), log);
+    auto links = std::make_unique<UpstreamLinks>(ConnectWith(certificates.get()));
+    ASSIGN_OR_RETURN(std::vector<UpstreamPlace> places, links->Places(upstreams));
+    auto daemon = std::make_unique<DownstreamDaemon>(config, std::move(monitoring),
+                                                     std::move(state), std::move(certificates),
+                                                     std::move(links), std::move(places), log);
     if (daemon->autonomous_) RETURN_IF_ERROR(daemon->decisions_.CreateBuiltInGroups());
     daemon->sync_service_.AddTo(daemon->node_.router());
     daemon->AddGuard();
     daemon->parity_methods_.AddTo(daemon->node_.router());
+    daemon->upstream_service_.AddTo(daemon->node_.router());
     AddRefusedPublishing(config.upstream().target(), daemon->node_.router());
     daemon->node_.health().Set("sluice.sync", true);
     daemon->node_.health().Set("sluice.content", true);
@@ -156,30 +200,35 @@ class DownstreamDaemon : public RunningDaemon {
   DownstreamDaemon(const config::v1::DownstreamDaemon& config,
                    std::unique_ptr<Monitoring> monitoring, std::unique_ptr<StateDirectory> state,
                    std::unique_ptr<NodeCertificates> certificates,
-                   std::unique_ptr<Channel> upstream, Log& log)
+                   std::unique_ptr<UpstreamLinks> links, std::vector<UpstreamPlace> places,
+                   Log& log)
       : monitoring_(std::move(monitoring)),
         state_(std::move(state)),
         certificates_(std::move(certificates)),
-        upstream_(std::move(upstream)),
+        links_(std::move(links)),
         audit_(state_->catalog(), clock_),
         decisions_(state_->catalog(), audit_),
         autonomous_(ModeOf(config) == v1::NODE_MODE_AUTONOMOUS),
-        driver_(EngineOptions(config), CallOptionsOf(config), state_->catalog(), state_->content(),
-                *upstream_, clock_, log,
+        driver_(EngineOptions(config, places), CallOptionsOf(config), state_->catalog(),
+                state_->content(), places, clock_, log,
                 {.on_ended =
                      [this](const v1::Session& session) {
                        node_.NoteSession(session);
                        parity_driver_.NoteSession(session);
                      },
                  .on_report_answer =
-                     [this](const v1::ReportResponse& answer) { TakeReportAnswer(answer); }}),
+                     [this](const v1::ReportResponse& answer) { TakeReportAnswer(answer); },
+                 .on_switched = [this] { parity_driver_.CheckSoon(v1::PARITY_TRIGGER_FAILOVER); }}),
         relay_(driver_, state_->content()),
         demand_(relay_),
         sync_service_(driver_, state_->catalog()),
-        parity_(state_->catalog(), state_->content(), *upstream_, clock_,
+        parity_(state_->catalog(), state_->content(),
+                [this]() -> Channel& { return driver_.Followed(); }, clock_,
                 {.hello = [this] { return driver_.MakeHello(); },
                  .timeout = CallOptionsOf(config).stall_timeout,
                  .on_checked = [this] { driver_.Post(ReportDue{}); }}),
+        upstream_service_(state_->catalog(), state_->content(), *links_, driver_,
+                          UpstreamOptions(config)),
         node_(*state_, audit_, demand_, clock_, log,
               {.config = config.node(),
                .upstream_target = config.upstream().target(),
@@ -190,18 +239,14 @@ class DownstreamDaemon : public RunningDaemon {
                .parity_last_check = [this] { return parity_.LastChecked(); },
                .send_petition =
                    [this](const v1::Petition& petition) {
-                     return SendPetition(*upstream_, state_->catalog().node_id(), petition);
+                     return SendPetition(driver_.Followed(), state_->catalog().node_id(), petition);
                    },
                .on_report = [this] { driver_.Post(ReportDue{}); },
                .on_subscription =
                    [this] { driver_.Post(SyncRequested{v1::SYNC_TRIGGER_SUBSCRIPTION}); },
                .preview =
-                   [this, timeout = CallOptionsOf(config).stall_timeout](
-                       const v1::PreviewSelectionRequest& request) {
-                     return upstream_
-                         ->Unary<v1::PreviewSelectionRequest, v1::PreviewSelectionResponse>(
-                             "sluice.v1.ReplicationService/PreviewSelection", request,
-                             {.deadline = absl::Now() + timeout});
+                   [this, timeout = CallOptionsOf(config).stall_timeout](const auto& request) {
+                     return PreviewAbove(driver_.Followed(), request, timeout);
                    },
                .refetch =
                    [this](const Digest& file) {
@@ -213,16 +258,7 @@ class DownstreamDaemon : public RunningDaemon {
         parity_driver_(ParityOptionsOf(config, [this] { node_.petitions().AskAgain(); }), parity_,
                        clock_, log),
         fix_(state_->catalog(), state_->content(), parity_, FixOptions(config)),
-        parity_methods_(
-            state_->catalog(), node_.board(), clock_,
-            {.node_name = config.node().name(),
-             .check =
-                 [this](const v1::CheckRequest& request) {
-                   return parity_.Check(CheckOptionsOf(request));
-                 },
-             .fix = [this](const CallContext& context,
-                           const v1::FixRequest& request) { return fix_.Fix(context, request); }}) {
-  }
+        parity_methods_(state_->catalog(), node_.board(), clock_, ParityMethodOptions(config)) {}
 
   std::vector<ListeningAddress> Addresses() const override { return node_.Addresses(); }
 
@@ -243,8 +279,7 @@ class DownstreamDaemon : public RunningDaemon {
   void AddGuard() {
     AddGuardMethods(
         state_->catalog(),
-        {.upstream_target = upstream_->target(),
-         .note_audit =
+        {.note_audit =
              [this](const CallContext& context, absl::string_view subject, absl::string_view detail,
                     CatalogChange& change) {
                audit_.Add(context, "release guard", subject, detail, change);
@@ -253,11 +288,40 @@ class DownstreamDaemon : public RunningDaemon {
         node_.router());
   }
 
+  UpstreamService::Options UpstreamOptions(const config::v1::DownstreamDaemon& config) {
+    return {.configured = ConfiguredUpstreams(config),
+            .timeout = CallOptionsOf(config).stall_timeout,
+            .guard_percent = config.guard_percent(),
+            .audit =
+                [this](const CallContext& context, absl::string_view action,
+                       absl::string_view subject, absl::string_view detail, CatalogChange& change) {
+                  audit_.Add(context, action, subject, detail, change);
+                },
+            .name_of = ActorOf};
+  }
+
+  // Of the upstream that is followed; what became of those before it is told by another condition.
   std::vector<v1::Condition> Conditions() const {
     const CatalogReader reader = state_->catalog().Read();
-    std::vector<v1::Condition> conditions = SessionConditions(reader);
+    const UpstreamFollower::State upstreams = driver_.Upstreams();
+    std::vector<v1::Condition> conditions =
+        SessionConditions(reader, upstreams.places[upstreams.current].target);
     AddHeldCondition(reader, conditions);
+    for (v1::Condition& condition :
+         UpstreamConditions(reader, upstreams, driver_.waiting_for_upstream())) {
+      conditions.push_back(std::move(condition));
+    }
     return conditions;
+  }
+
+  ParityMethods::Options ParityMethodOptions(const config::v1::DownstreamDaemon& config) {
+    return {.node_name = config.node().name(),
+            .check =
+                [this](const v1::CheckRequest& request) {
+                  return parity_.Check(CheckOptionsOf(request));
+                },
+            .fix = [this](const CallContext& context,
+                          const v1::FixRequest& request) { return fix_.Fix(context, request); }};
   }
 
   ParityFix::Options FixOptions(const config::v1::DownstreamDaemon& config) {
@@ -300,7 +364,7 @@ class DownstreamDaemon : public RunningDaemon {
   std::unique_ptr<Monitoring> monitoring_;
   std::unique_ptr<StateDirectory> state_;
   std::unique_ptr<NodeCertificates> certificates_;
-  std::unique_ptr<Channel> upstream_;
+  std::unique_ptr<UpstreamLinks> links_;
   Audit audit_;
   DecisionMaker decisions_;
   const bool autonomous_;  // Decides itself.
@@ -309,6 +373,7 @@ class DownstreamDaemon : public RunningDaemon {
   RelayedDemand demand_;
   SyncService sync_service_;
   ParityRunner parity_;
+  UpstreamService upstream_service_;
   ServingNode node_;
   ParityDriver parity_driver_;
   ParityFix fix_;

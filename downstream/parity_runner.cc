@@ -22,11 +22,11 @@ absl::Time ToTime(const google::protobuf::Timestamp& timestamp) {
 
 }  // namespace
 
-ParityRunner::ParityRunner(Catalog& catalog, ContentStore& content, Channel& upstream, Clock& clock,
-                           Options options)
+ParityRunner::ParityRunner(Catalog& catalog, ContentStore& content,
+                           std::function<Channel&()> upstream, Clock& clock, Options options)
     : catalog_(catalog),
       content_(content),
-      upstream_(upstream),
+      upstream_(std::move(upstream)),
       clock_(clock),
       options_(std::move(options)) {}
 
@@ -66,7 +66,7 @@ absl::StatusOr<std::vector<v1::CheckResponse>> ParityRunner::Compare(
   ASSIGN_OR_RETURN(v1::HelloRequest hello, options_.hello());
   ParityCheck::Options as_this_node = options;
   as_this_node.mode = hello.mode();
-  ChannelParityPeer peer(upstream_, std::move(hello), options_.timeout, stop_.get_token());
+  ChannelParityPeer peer(upstream_(), std::move(hello), options_.timeout, stop_.get_token());
   std::vector<v1::CheckResponse> responses;
   ASSIGN_OR_RETURN(v1::CheckSummary summary,
                    ParityCheck(catalog_, content_, clock_)

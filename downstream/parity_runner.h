@@ -29,9 +29,9 @@ class ParityRunner {
     std::function<void()> on_checked;
   };
 
-  // All references must outlive the runner.
-  ParityRunner(Catalog& catalog, ContentStore& content, Channel& upstream, Clock& clock,
-               Options options);
+  // All references must outlive the runner. `upstream`: the channel to whoever is followed.
+  ParityRunner(Catalog& catalog, ContentStore& content, std::function<Channel&()> upstream,
+               Clock& clock, Options options);
 
   // Compares and returns all messages of the answer, standing findings first, the summary last.
   //
@@ -56,7 +56,7 @@ class ParityRunner {
 
   Catalog& catalog_;
   ContentStore& content_;
-  Channel& upstream_;
+  const std::function<Channel&()> upstream_;
   Clock& clock_;
   const Options options_;
   std::stop_source stop_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/btree_map.h"
 #include "common/errors.h"
 #include "common/status.h"
 #include "downstream/from_above.h"
@@ -18,6 +19,8 @@ constexpr size_t kOpsPerCommit = 512;
 // A side that has so many times as much of a shard differs in most of it.
 constexpr uint64_t kTimesLarger = 2;
 constexpr uint64_t kRecordsByItemsMin = 16;
+// In another history: where more is absent, it is another catalog and not a gap.
+constexpr size_t kJudgedMax = 20'000;
 
 absl::StatusOr<std::vector<ShardMember>> AllMembers(const CatalogReader& reader,
                                                     const ShardId& shard) {
@@ -30,6 +33,12 @@ absl::StatusOr<std::vector<ShardMember>> AllMembers(const CatalogReader& reader,
     if (page.size() < kMembersPerPage) return members;
     after = page.back().key.Encode();
   }
+}
+
+// The answer was full; ask again. Not so where the upstream itself has to catch up first.
+bool HadNoRoom(const v1::GetRecordsItem& item) {
+  return item.status().reason() == ReasonName(v1::REASON_ITEM_NOT_YET) &&
+         item.status().code() == static_cast<int>(absl::StatusCode::kUnavailable);
 }
 
 }  // namespace
@@ -66,7 +75,8 @@ absl::StatusOr<Reconciler::Step> Reconciler::OnSums(const v1::ReconcileSums& sum
 absl::Status Reconciler::CompareSums() {
   const CatalogReader reader = catalog_.Read();
   ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
-  absl::flat_hash_map<ShardId, const ShardInfo*> ours;
+  // In an order that a replayed simulation repeats.
+  absl::btree_map<ShardId, const ShardInfo*> ours;
   for (const ShardInfo& shard : shards) {
     if (ComesFromAbove(catalog_, shard.definition)) ours.emplace(shard.id, &shard);
   }
@@ -162,26 +172,30 @@ absl::Status Reconciler::DropShard(const ShardInfo& shard) {
   return Flush(change, true);
 }
 
-void Reconciler::LetGo(const ShardMember& member, const ShardId& shard,
-                       CatalogChange& change) const {
-  // What a node that is no longer above held back is over.
-  if (same_history_ || member.key.kind == v1::RECORD_KIND_SITE) {
-    change.Leave(member.key, shard);
+void Reconciler::NoteAbsent(const ShardMember& member, const ShardId& shard,
+                            CatalogChange& change) {
+  if (member.key.kind == v1::RECORD_KIND_SITE) {
+    // What a node held back that is no longer above is over.
+    if (!same_history_) return change.Leave(member.key, shard);
+    leftovers_.emplace_back(member.key, shard);
+  } else if (same_history_ || to_judge_.size() < kJudgedMax) {
+    to_judge_.push_back({member, shard});
   } else {
     change.Keep(member.key);
   }
 }
 
-void Reconciler::LeaveOver(const ShardMember& member, const ShardId& shard, CatalogChange& change) {
-  if (!same_history_) return LetGo(member, shard, change);
-  leftovers_.emplace_back(member.key, shard);
+void Reconciler::StepAside(const ShardMember& member, const ShardId& shard, CatalogChange& change) {
+  // What a node held back before it was taken back in time is over.
+  if (member.key.kind == v1::RECORD_KIND_SITE) return change.Leave(member.key, shard);
+  change.Keep(member.key);
 }
 
 // What is not wanted any more leaves, whatever the history.
 void Reconciler::Drop(const ShardMember& member, const ShardId& shard,
                       const v1::ShardDefinition& definition, CatalogChange& change) {
   if (selection_.Takes(definition, member.key)) {
-    LeaveOver(member, shard, change);
+    NoteAbsent(member, shard, change);
   } else if (guards_unwanted_) {
     leftovers_.emplace_back(member.key, shard);
   } else {
@@ -235,7 +249,8 @@ absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Th
   if (!definitions_.contains(shard)) {
     return absl::InvalidArgumentError("the upstream lists a shard that is not compared");
   }
-  ASSIGN_OR_RETURN(const std::vector<ShardMember> ours, AllMembers(catalog_.Read(), shard));
+  const CatalogReader reader = catalog_.Read();
+  ASSIGN_OR_RETURN(const std::vector<ShardMember> ours, AllMembers(reader, shard));
   const v1::ShardDefinition& definition = definitions_[shard];
   // A revision is the same when update and digest are, whatever its number.
   const auto name_of = [](const RecordKey& key, const Digest& digest) {
@@ -244,7 +259,7 @@ absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Th
     return name.ToString() +
            (key.kind == v1::RECORD_KIND_REVISION ? digest.bytes() : std::string());
   };
-  absl::flat_hash_map<std::string, const ShardMember*> here;
+  absl::btree_map<std::string, const ShardMember*> here;
   for (const ShardMember& member : ours) here[name_of(member.key, member.digest)] = &member;
 
   CatalogChange change;
@@ -254,12 +269,14 @@ absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Th
       const ShardMember& mine = *found->second;
       here.erase(found);
       if (mine.digest == entry.digest && mine.stamp == entry.stamp) continue;
-      // Ours would stand in the way of what the upstream's history holds now. A policy is replaced
+      // Ours would stand in the way of what the upstream's history holds now: one that was put back
+      // from a copy gives the same stamps to other facts. A policy is replaced
       // whole when it comes; until then, and if it never comes, what was decided stays in force.
-      const bool in_the_way =
-          entry.key.kind == v1::RECORD_KIND_POLICY ? !same_history_ : mine.stamp > entry.stamp;
-      if (mine.digest != entry.digest && in_the_way) LetGo(mine, shard, change);
+      const bool in_the_way = entry.key.kind != v1::RECORD_KIND_POLICY && mine.stamp >= entry.stamp;
+      if (mine.digest != entry.digest && in_the_way) StepAside(mine, shard, change);
     }
+    // What is here in another shard is not absent above.
+    if (reader.GetColumns(entry.key).ok()) listed_.insert(entry.key);
     ASSIGN_OR_RETURN(const bool adopted, AdoptLocal(entry, shard, change));
     if (!adopted) {
       RETURN_IF_ERROR(DropTombstone(entry.key, change));
@@ -318,6 +335,10 @@ absl::StatusOr<bool> Reconciler::AdoptLocal(const Theirs& theirs, const ShardId&
 absl::StatusOr<Reconciler::Step> Reconciler::OnRecords(v1::GetRecordsResponse response,
                                                        absl::Time now) {
   for (const v1::ShardDefinition& shard : response.shards()) applier_.Define(shard);
+  if (!judging_.empty()) {
+    RETURN_IF_ERROR(JudgeAbsent(std::move(response), now));
+    return Next();
+  }
   CatalogChange change;
   for (int i = 0; i < response.items_size() && i < static_cast<int>(fetching_.size()); ++i) {
     v1::GetRecordsItem& item = *response.mutable_items(i);
@@ -327,15 +348,72 @@ absl::StatusOr<Reconciler::Step> Reconciler::OnRecords(v1::GetRecordsResponse re
       // it, but only for the shards of the selection: taken from here it might never leave again.
       if (shard.ok() && !definitions_.contains(*shard)) continue;
       applier_.Add(std::move(*item.mutable_record()), now, change);
-    } else if (item.status().reason() == ReasonName(v1::REASON_ITEM_NOT_YET) &&
-               item.status().code() == static_cast<int>(absl::StatusCode::kUnavailable)) {
-      to_fetch_.push_back(fetching_[static_cast<size_t>(i)]);  // The answer was full.
+    } else if (HadNoRoom(item)) {
+      to_fetch_.push_back(fetching_[static_cast<size_t>(i)]);
     }
     // Absent meanwhile: the tail from at_seq brings what became of it.
   }
   fetching_.clear();
   RETURN_IF_ERROR(applier_.Commit(std::move(change)));
   return Next();
+}
+
+absl::Status Reconciler::JudgeAbsent(v1::GetRecordsResponse response, absl::Time now) {
+  CatalogChange change;
+  const std::vector<Absent> judging = std::exchange(judging_, {});
+  for (int i = 0; i < response.items_size() && i < static_cast<int>(judging.size()); ++i) {
+    RETURN_IF_ERROR(
+        Judge(judging[static_cast<size_t>(i)], *response.mutable_items(i), now, change));
+  }
+  return applier_.Commit(std::move(change));
+}
+
+absl::Status Reconciler::Judge(const Absent& absent, v1::GetRecordsItem& item, absl::Time now,
+                               CatalogChange& change) {
+  const RecordKey& key = absent.member.key;
+  const absl::StatusOr<RecordColumns> here = catalog_.Read().GetColumns(key);
+  // It was taken as the upstream has it meanwhile, in another shard.
+  if (!here.ok() || here->header.shard_id() != absent.shard.view()) return absl::OkStatus();
+  if (HadNoRoom(item)) {
+    to_judge_.push_back(absent);
+    return absl::OkStatus();
+  }
+  const bool purged = item.status().reason() == ReasonName(v1::REASON_ITEM_PURGED);
+  const bool left = item.status().reason() == ReasonName(v1::REASON_ITEM_FILTERED);
+  if (item.has_record()) {
+    const absl::StatusOr<Stamp> stamp = Stamp::FromProto(item.record().stamp());
+    // By its own view of the products, and of some shards only the updates that are picked. What
+    // moved since it listed them comes by the tail.
+    const bool offered = listed_.contains(key);
+    const bool same_fact = key.kind != v1::RECORD_KIND_REVISION ||
+                           item.record().digest() == absent.member.digest.view();
+    const bool older = !stamp.ok() || *stamp < absent.member.stamp;
+    // What stands under the number there is another revision.
+    if (!same_fact || (purged && older)) {
+      change.Keep(key);
+    } else if (purged || (!offered && same_history_)) {
+      leftovers_.emplace_back(key, absent.shard);
+    } else if (offered) {
+      const bool another = item.record().digest() != absent.member.digest.view();
+      // Of a policy those decisions are kept that would be taken away; the commit sees to that. All
+      // else that is newer here would stand in the way of what the upstream has.
+      if (older && key.kind != v1::RECORD_KIND_POLICY) {
+        if (another) {
+          change.Keep(key);
+        } else {
+          change.Leave(key, absent.shard);
+        }
+      }
+      applier_.Add(std::move(*item.mutable_record()), now, change);
+    } else {
+      change.Keep(key);
+    }
+  } else if (same_history_ && (left || purged)) {
+    leftovers_.emplace_back(key, absent.shard);
+  } else {
+    change.Keep(key);
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Reconciler::Step> Reconciler::Next() {
@@ -356,11 +434,18 @@ absl::StatusOr<Reconciler::Step> Reconciler::Next() {
     }
     return step;
   }
-  if (to_fetch_.empty()) {
+  if (to_fetch_.empty() && to_judge_.empty()) {
     step.kind = Step::Kind::kDone;
     return step;
   }
   step.kind = Step::Kind::kGetRecords;
+  // First, so that what is kept makes room for revisions of the same number.
+  while (!to_judge_.empty() && judging_.size() < kKeysPerRequest) {
+    *step.records.add_keys() = to_judge_.front().member.key.ToProto();
+    judging_.push_back(std::move(to_judge_.front()));
+    to_judge_.pop_front();
+  }
+  if (!judging_.empty()) return step;
   while (!to_fetch_.empty() && fetching_.size() < kKeysPerRequest) {
     *step.records.add_keys() = to_fetch_.front().ToProto();
     fetching_.push_back(to_fetch_.front());

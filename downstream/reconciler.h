@@ -6,10 +6,11 @@
 // How they differ is found by items (item_comparison.h), which costs what differs; by all their
 // keys where one side has hardly anything of a shard yet, or the upstream does not know items.
 //
-// What the upstream lacks leaves this node when both look at the same history: there, absence means
-// that it was deleted or left the selection. It goes last and all at once, so that the guard sees
-// the whole removal before any of it. In another history absence means only "missing upstream", and
-// this node keeps it; but not what a node held back that is no longer above.
+// Absence alone is no reason to let go of anything: the upstream may have lost it. So it is asked
+// what it knows of what it lacks (upstream/absence.h). What it deleted since leaves this node; so
+// does what left its shards, when both look at the same history. That goes last and all at once, so
+// that the guard sees the whole removal before any of it. All else is kept, as missing upstream
+// (docs/decisions/0013); but not what a node held back that is no longer above.
 #pragma once
 
 #include <deque>
@@ -70,6 +71,11 @@ class Reconciler {
     Digest digest;
     Stamp stamp;
   };
+  // A record of this node that the upstream did not list in its shard.
+  struct Absent {
+    ShardMember member;
+    ShardId shard;
+  };
 
   absl::StatusOr<Step> OnSums(const v1::ReconcileSums& sums);
   absl::StatusOr<Step> OnKeys(const v1::ShardKeys& keys);
@@ -87,9 +93,13 @@ class Reconciler {
                                   CatalogChange& change);
   absl::StatusOr<std::optional<RecordKey>> FindLocal(const Theirs& theirs) const;
   absl::Status DropTombstone(const RecordKey& key, CatalogChange& change) const;
-  void LetGo(const ShardMember& member, const ShardId& shard, CatalogChange& change) const;
-  // What the upstream lacks altogether: kept, or left for the end.
-  void LeaveOver(const ShardMember& member, const ShardId& shard, CatalogChange& change);
+  void NoteAbsent(const ShardMember& member, const ShardId& shard, CatalogChange& change);
+  // Makes room for what the upstream has under the key of a record that is newer here.
+  void StepAside(const ShardMember& member, const ShardId& shard, CatalogChange& change);
+  // What becomes of an absent record, by what the upstream says of it.
+  absl::Status Judge(const Absent& absent, v1::GetRecordsItem& item, absl::Time now,
+                     CatalogChange& change);
+  absl::Status JudgeAbsent(v1::GetRecordsResponse response, absl::Time now);
   // The same, or what is not wanted any more.
   void Drop(const ShardMember& member, const ShardId& shard, const v1::ShardDefinition& definition,
             CatalogChange& change);
@@ -111,6 +121,10 @@ class Reconciler {
   std::deque<ShardId> to_ask_;   // Compared by keys.
   size_t open_keys_ = 0;         // Shards asked for and not answered whole.
   std::vector<Theirs> partial_;  // The shard that is being answered.
+  // Records that are here in one shard, and that the upstream listed in another.
+  absl::flat_hash_set<RecordKey> listed_;
+  std::deque<Absent> to_judge_;
+  std::vector<Absent> judging_;
   std::deque<RecordKey> to_fetch_;
   std::vector<RecordKey> fetching_;
   std::vector<std::pair<RecordKey, ShardId>> leftovers_;

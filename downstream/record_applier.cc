@@ -7,6 +7,7 @@
 #include "common/status.h"
 #include "downstream/from_above.h"
 #include "google/protobuf/util/time_util.h"
+#include "storage/absent_record.h"
 #include "storage/payload.h"
 
 namespace sluice {
@@ -65,23 +66,62 @@ void RecordApplier::Add(v1::Record record, absl::Time now, CatalogChange& change
   }
   change.DeleteRow(Family::kMissing, item);
   Count(*key);
+  if (key->kind == v1::RECORD_KIND_REVISION &&
+      checked->record.state() == v1::RECORD_STATE_TOMBSTONE) {
+    buried_.insert(checked->record.digest());
+    buried_updates_.insert(key->id);
+  }
+  if (KeepsDecisionsOf(*key)) return change.AcceptKeepingDecisions(*std::move(checked));
   change.Accept(*std::move(checked));
+}
+
+bool RecordApplier::KeepsDecisionsOf(const RecordKey& policy) const {
+  if (policy.kind != v1::RECORD_KIND_POLICY || keeping_ == Keeping::kNone) return false;
+  // Where that cannot be read, nothing is given away.
+  return keeping_ == Keeping::kAll || !BegunAnew(policy).value_or(false);
+}
+
+absl::StatusOr<bool> RecordApplier::BegunAnew(const RecordKey& policy) const {
+  const CatalogReader reader = catalog_.Read();
+  const absl::StatusOr<RecordColumns> ours = reader.GetColumns(policy);
+  if (!ours.ok()) return false;  // There is nothing to lose.
+  ASSIGN_OR_RETURN(const Stamp decided, Stamp::FromProto(ours->header.stamp()));
+  ASSIGN_OR_RETURN(const std::vector<RecordColumns> revisions, reader.Revisions(policy.id));
+  for (const RecordColumns& revision : revisions) {
+    ASSIGN_OR_RETURN(const Stamp imported, Stamp::FromProto(revision.header.stamp()));
+    // It outlived the decisions, so its update was not removed since.
+    if (imported < decided && !buried_.contains(revision.header.digest())) return false;
+  }
+  if (buried_updates_.contains(policy.id)) return true;
+  return HasBuriedRevision(reader, policy.id);
 }
 
 void RecordApplier::Add(const v1::Left& left, CatalogChange& change) const {
   const absl::StatusOr<RecordKey> key = RecordKey::FromProto(left.key());
   const absl::StatusOr<ShardId> shard = ShardId::FromBytes(left.shard_id());
-  if (!key.ok() || !shard.ok() || !MayLeave(catalog_, *shard)) return;
+  if (!key.ok() || !shard.ok()) return;
+  const bool may_leave = MayLeave(catalog_, *shard);
+  const CatalogReader reader = catalog_.Read();
+  // The upstream lets go of it: then it is not missing there.
+  const auto leave_kept = [&](const RecordColumns& kept) {
+    const absl::StatusOr<ShardId> kept_in = ShardId::FromBytes(kept.header.shard_id());
+    if (kept_in.ok() && kept.header.digest() == left.digest()) change.Leave(kept.key, *kept_in);
+  };
+  const Uuid& self = catalog_.node_id();
   if (key->kind != v1::RECORD_KIND_REVISION) {
-    change.Leave(*key, *shard);
+    if (may_leave) change.Leave(*key, *shard);
+    const absl::StatusOr<RecordColumns> kept = reader.GetColumns({key->kind, key->id, 0, self});
+    if (kept.ok() && !key->kept()) leave_kept(*kept);
     return;
   }
   // Numbers may differ between nodes; what left is named by its digest.
-  const absl::StatusOr<std::vector<RecordColumns>> revisions = catalog_.Read().Revisions(key->id);
+  const absl::StatusOr<std::vector<RecordColumns>> revisions = reader.Revisions(key->id);
   if (!revisions.ok()) return;
   for (const RecordColumns& revision : *revisions) {
     if (revision.key.kept_by == key->kept_by && revision.header.digest() == left.digest()) {
-      change.Leave(revision.key, *shard);
+      if (may_leave) change.Leave(revision.key, *shard);
+    } else if (revision.key.kept_by == self && !key->kept()) {
+      leave_kept(revision);
     }
   }
 }
@@ -89,6 +129,8 @@ void RecordApplier::Add(const v1::Left& left, CatalogChange& change) const {
 absl::Status RecordApplier::Apply(v1::ChangeBatch batch, absl::Time now, v1::Cursor& cursor,
                                   CatalogChange change) {
   for (const v1::ShardDefinition& shard : batch.shards()) Define(shard);
+  buried_.clear();
+  buried_updates_.clear();
   uint64_t last_seq = cursor.seq();
   for (v1::Change& entry : *batch.mutable_changes()) {
     last_seq = entry.seq();

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -26,6 +27,16 @@ class RecordApplier {
   // Forgets the shards that an ended stream defined.
   void BeginStream() { shards_.clear(); }
   void Define(const v1::ShardDefinition& shard);
+
+  // Which decisions are kept that a policy from above would take away.
+  enum class Keeping {
+    kNone,
+    // A policy only loses decisions when its update is removed and imported anew. Where there is no
+    // sign of that, the upstream lost them, as when its files were put back from a copy.
+    kUnlessBegunAnew,
+    kAll,  // This node may know more than the upstream.
+  };
+  void KeepDecisions(Keeping keeping) { keeping_ = keeping; }
 
   // Verifies a record and puts it into `change`; a bad one becomes an item of the session.
   void Add(v1::Record record, absl::Time now, CatalogChange& change);
@@ -54,12 +65,19 @@ class RecordApplier {
 
  private:
   void Count(const RecordKey& key);
+  bool KeepsDecisionsOf(const RecordKey& policy) const;
+  // Whether the update of a policy was removed since this node had the policy.
+  absl::StatusOr<bool> BegunAnew(const RecordKey& policy) const;
 
   Catalog& catalog_;
   SessionLog& sessions_;
   absl::flat_hash_map<ShardId, v1::ShardDefinition> shards_;
   std::vector<RecordKey> changed_;
   bool freed_ = false;
+  Keeping keeping_ = Keeping::kNone;
+  // Revisions that the present batch deletes, by digest, and their updates.
+  absl::flat_hash_set<std::string> buried_;
+  absl::flat_hash_set<Uuid> buried_updates_;
 };
 
 }  // namespace sluice

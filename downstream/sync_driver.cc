@@ -54,17 +54,25 @@ void LogSession(const v1::Session& session, Log& log) {
 }  // namespace
 
 SyncDriver::SyncDriver(SyncEngineOptions engine, UpstreamCallOptions calls, Catalog& catalog,
-                       ContentStore& content, Channel& upstream, Clock& clock, Log& log,
-                       Hooks hooks)
+                       ContentStore& content, std::vector<UpstreamPlace> upstreams, Clock& clock,
+                       Log& log, Hooks hooks)
     : clock_(clock),
       log_(log),
       hooks_(std::move(hooks)),
       catalog_(catalog),
       content_(content),
       load_pool_(kLoadThreads),
-      engine_(WithPool(std::move(engine), load_pool_), catalog, PresenceIn(content), random_),
-      calls_(std::make_unique<UpstreamCalls>(
-          upstream, content, calls, [this](EngineEvent event) { Post(std::move(event)); })) {}
+      engine_(WithPool(std::move(engine), load_pool_), catalog, PresenceIn(content), random_) {
+  UpstreamFollower::Options options;
+  options.calls = calls;
+  options.choice.watch = engine_.watches();
+  options.choice.probe_interval = calls.probe_interval;
+  options.hello = [this] { return MakeHello(); };
+  options.post = [this](EngineEvent event) { Post(std::move(event)); };
+  options.on_probe = [this](ProbeAnswered answer) { Enqueue(std::move(answer)); };
+  follower_ = std::make_unique<UpstreamFollower>(std::move(upstreams), std::move(options), content,
+                                                 catalog.node_id(), random_);
+}
 
 SyncDriver::~SyncDriver() { Stop(); }
 
@@ -85,10 +93,16 @@ void SyncDriver::Stop() {
   }
   posted_.NotifyAll();
   if (thread_.joinable()) thread_.join();
-  calls_.reset();
+  follower_->Stop();
 }
 
-void SyncDriver::Post(EngineEvent event) {
+void SyncDriver::Post(EngineEvent event) { Enqueue(std::move(event)); }
+
+void SyncDriver::SetUpstreams(std::vector<UpstreamPlace> upstreams) {
+  Enqueue(std::move(upstreams));
+}
+
+void SyncDriver::Enqueue(Event event) {
   {
     MutexLock lock(mutex_);
     queue_.push_back(std::move(event));
@@ -97,24 +111,29 @@ void SyncDriver::Post(EngineEvent event) {
 }
 
 // The next event, or the timer's; none at the end.
-std::optional<EngineEvent> SyncDriver::Next() {
+std::optional<SyncDriver::Event> SyncDriver::Next() {
   MutexLock lock(mutex_);
   while (true) {
     if (stopping_) return std::nullopt;
     if (!queue_.empty()) {
-      EngineEvent event = std::move(queue_.front());
+      Event event = std::move(queue_.front());
       queue_.pop_front();
       return event;
     }
-    const absl::Duration left = timer_ - clock_.Now();
-    if (left <= absl::ZeroDuration()) {
+    const absl::Time now = clock_.Now();
+    if (timer_ <= now) {
       timer_ = absl::InfiniteFuture();
-      return TimerFired{};
+      return EngineEvent(TimerFired{});
     }
-    if (left == absl::InfiniteDuration()) {
+    if (follower_due_ <= now) {
+      follower_due_ = absl::InfiniteFuture();
+      return FollowerDue{};
+    }
+    const absl::Time due = std::min(timer_, follower_due_);
+    if (due == absl::InfiniteFuture()) {
       posted_.Wait(mutex_);
     } else {
-      posted_.WaitFor(mutex_, left);
+      posted_.WaitFor(mutex_, due - now);
     }
   }
 }
@@ -122,7 +141,28 @@ std::optional<EngineEvent> SyncDriver::Next() {
 void SyncDriver::Run() {
   engine_thread_ = std::this_thread::get_id();
   Handle(Started{});
-  while (std::optional<EngineEvent> event = Next()) Handle(*std::move(event));
+  while (std::optional<Event> event = Next()) {
+    std::optional<EngineEvent> told = Translate(*std::move(event));
+    if (told.has_value()) Handle(*std::move(told));
+    MutexLock lock(mutex_);
+    follower_due_ = follower_->next_due();
+  }
+}
+
+// What the engine is to hear of it, if anything.
+std::optional<EngineEvent> SyncDriver::Translate(Event event) {
+  const absl::Time now = clock_.Now();
+  std::optional<UpstreamSwitched> switched;
+  if (EngineEvent* const own = std::get_if<EngineEvent>(&event)) return std::move(*own);
+  if (auto* const places = std::get_if<std::vector<UpstreamPlace>>(&event)) {
+    switched = follower_->Replace(std::move(*places), now);
+  } else if (const auto* const answer = std::get_if<ProbeAnswered>(&event)) {
+    switched = follower_->On(*answer, now);
+  } else {
+    switched = follower_->Tick(now);
+  }
+  if (!switched.has_value()) return std::nullopt;
+  return EngineEvent(*std::move(switched));
 }
 
 void SyncDriver::Handle(EngineEvent event) {
@@ -134,14 +174,29 @@ void SyncDriver::Handle(EngineEvent event) {
       answered != nullptr && answered->status.ok() && hooks_.on_report_answer) {
     hooks_.on_report_answer(answered->response);
   }
+  if (const auto* const switched = std::get_if<UpstreamSwitched>(&event)) {
+    log_.Warn("upstream_switched", {{"upstream", switched->peer}, {"why", switched->why}});
+  }
+  const bool moved = std::holds_alternative<UpstreamSwitched>(event);
+  // The next message is on its way while this one is taken in; no more than that one.
+  if (changes != 0) follower_->calls().ReadMoreChanges(changes);
   const std::vector<EngineAction> actions = engine_.Handle(std::move(event), clock_.Now());
   for (const EngineAction& action : actions) Do(action);
-  if (changes != 0) calls_->ReadMoreChanges(changes);
-  if (load != 0) calls_->ReadMoreLoad(load);
+  // After a session with the one before has ended.
+  if (moved && hooks_.on_switched) hooks_.on_switched();
+  std::optional<UpstreamSwitched> switched;
+  for (const EngineAction& action : actions) {
+    const auto* const session = std::get_if<SessionChanged>(&action);
+    if (session == nullptr || switched.has_value()) continue;
+    switched = follower_->Saw(session->session, clock_.Now());
+  }
+  follower_->SawStream(engine_.watching(), engine_.session_running(), clock_.Now());
+  if (load != 0) follower_->calls().ReadMoreLoad(load);
   {
     MutexLock lock(mutex_);
     snapshot_.running = engine_.session_running();
     snapshot_.watching = engine_.watching();
+    snapshot_.waiting_for_upstream = engine_.waiting_for_upstream();
     snapshot_.next_sync = engine_.next_sync();
     snapshot_.next_trigger = engine_.next_trigger();
   }
@@ -149,9 +204,11 @@ void SyncDriver::Handle(EngineEvent event) {
     return std::holds_alternative<SessionChanged>(action) ||
            std::holds_alternative<ContentChanged>(action);
   });
-  if (!to_tell) return;
-  MutexLock lock(watch_mutex_);
-  for (const auto& [handle, changed] : watches_) changed();
+  if (to_tell) {
+    MutexLock lock(watch_mutex_);
+    for (const auto& [handle, changed] : watches_) changed();
+  }
+  if (switched.has_value()) Handle(*std::move(switched));
 }
 
 void SyncDriver::Do(const EngineAction& action) {
@@ -183,7 +240,7 @@ void SyncDriver::Do(const EngineAction& action) {
             MutexLock lock(mutex_);
             reported_ = wanted.request.nodes(0);
           }
-          calls_->Do(wanted);
+          follower_->calls().Do(wanted);
         }
       },
       action);
@@ -199,6 +256,11 @@ void SyncDriver::Release() {
     log_.Info("files_released", {{"files", released->files}, {"bytes", released->bytes}});
   }
   Post(FilesReleased{std::move(released->freed)});
+}
+
+bool SyncDriver::waiting_for_upstream() const {
+  MutexLock lock(mutex_);
+  return snapshot_.waiting_for_upstream;
 }
 
 SyncSnapshot SyncDriver::Snapshot() const {

@@ -12,6 +12,7 @@
 #include <optional>
 #include <random>
 #include <thread>
+#include <variant>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -21,7 +22,7 @@
 #include "common/mutex.h"
 #include "common/rpc/channel.h"
 #include "downstream/sync_engine.h"
-#include "downstream/upstream_calls.h"
+#include "downstream/upstream_follower.h"
 #include "storage/content_store.h"
 
 namespace sluice {
@@ -33,6 +34,7 @@ struct SyncSnapshot {
   int64_t phase_done = 0;
   bool running = false;
   bool watching = false;
+  bool waiting_for_upstream = false;
   absl::Time next_sync = absl::InfiniteFuture();
   v1::SyncTrigger next_trigger = v1::SYNC_TRIGGER_UNSPECIFIED;
 };
@@ -45,10 +47,14 @@ class SyncDriver {
     std::function<void(const v1::Session&)> on_ended = {};
     // The upstream answered a report.
     std::function<void(const v1::ReportResponse&)> on_report_answer = {};
+    // Another upstream is followed from now on.
+    std::function<void()> on_switched = {};
   };
 
+  // `upstreams`: in order of preference, at least one; the engine's `peer` is the first's target.
   SyncDriver(SyncEngineOptions engine, UpstreamCallOptions calls, Catalog& catalog,
-             ContentStore& content, Channel& upstream, Clock& clock, Log& log, Hooks hooks);
+             ContentStore& content, std::vector<UpstreamPlace> upstreams, Clock& clock, Log& log,
+             Hooks hooks);
   ~SyncDriver();
   SyncDriver(const SyncDriver&) = delete;
   SyncDriver& operator=(const SyncDriver&) = delete;
@@ -59,6 +65,13 @@ class SyncDriver {
 
   // May be called from any thread.
   void Post(EngineEvent event);
+  // Follows these from now on, in order of preference.
+  void SetUpstreams(std::vector<UpstreamPlace> upstreams);
+  // Whom this node follows, and may follow.
+  UpstreamFollower::State Upstreams() const { return follower_->state(); }
+  Channel& Followed() const { return follower_->followed(); }
+  // The one that is followed is behind what this node knows.
+  bool waiting_for_upstream() const;
   SyncSnapshot Snapshot() const;
   absl::StatusOr<v1::HelloRequest> MakeHello() const;
   // What this node says of itself.
@@ -73,8 +86,14 @@ class SyncDriver {
   std::optional<v1::ContentAnswer> ContentAnswerFor(const Digest& digest) const;
 
  private:
+  // The time has come that the follower waits for.
+  struct FollowerDue {};
+  using Event = std::variant<EngineEvent, std::vector<UpstreamPlace>, ProbeAnswered, FollowerDue>;
+
   void Run();
-  std::optional<EngineEvent> Next();
+  void Enqueue(Event event);
+  std::optional<Event> Next();
+  std::optional<EngineEvent> Translate(Event event);
   void Do(const EngineAction& action);
   // Removes files that no record names, and tells the engine.
   void Release();
@@ -88,15 +107,16 @@ class SyncDriver {
   absl::BitGen random_;
   WorkerPool load_pool_;
   SyncEngine engine_;  // Touched by the thread alone, after `Start`.
-  std::unique_ptr<UpstreamCalls> calls_;
+  std::unique_ptr<UpstreamFollower> follower_;
   std::thread thread_;
   std::atomic<std::thread::id> engine_thread_;
   int64_t catalog_watch_ = 0;
 
   mutable Mutex mutex_;
   CondVar posted_;
-  std::deque<EngineEvent> queue_ ABSL_GUARDED_BY(mutex_);
+  std::deque<Event> queue_ ABSL_GUARDED_BY(mutex_);
   absl::Time timer_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
+  absl::Time follower_due_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   SyncSnapshot snapshot_ ABSL_GUARDED_BY(mutex_);
   v1::NodeStatus reported_ ABSL_GUARDED_BY(mutex_);  // As last reported.

@@ -1,6 +1,7 @@
 #include "downstream/sync_engine.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +14,8 @@
 namespace sluice {
 namespace {
 
+// More are not wanted by themselves when an update comes that names them.
+constexpr size_t kRefusedMax = 10'000;
 constexpr absl::Duration kReconnectBase = absl::Seconds(1);
 constexpr absl::Duration kReconnectMax = absl::Minutes(2);
 constexpr absl::Duration kReportSpacing = absl::Milliseconds(200);
@@ -60,12 +63,19 @@ void SyncEngine::On(const Started&) {
   if (!Check(ForgetFormerHistoryHere(catalog_.Read(), former))) return;
   if (!former.empty() && !Check(catalog_.Commit(former).status())) return;
   if (!Check(sessions_.CloseInterrupted(now_)) || !Check(Expand())) return;
+  const absl::StatusOr<v1::NodeStatus> in_step =
+      catalog_.Read().GetRow<v1::NodeStatus>(Family::kSettings, kInStepSetting);
+  if (in_step.ok()) in_step_ = *in_step;
   if (!Check(wants_.RecomputeAll(*selection_, now_))) return;
   Begin(v1::SYNC_TRIGGER_START);
 }
 
 void SyncEngine::On(const TimerFired&) {
   timer_ = absl::InfiniteFuture();
+  if (approaching_ && approach_again_ <= now_ && watching()) {
+    if (changes_call_ != 0) Do(CloseChanges{changes_call_});
+    AskForMark();
+  }
   if (next_sync_ > now_) return;
   if (!sessions_.running()) return Begin(next_trigger_);
   // A session that came over the watch still waits for its files.
@@ -93,12 +103,17 @@ void SyncEngine::Begin(v1::SyncTrigger trigger) {
   catalog_done_ = false;
   greetings_ = 0;
   pick_rounds_ = 0;
-  if (!Check(sessions_.Begin(trigger, now_, random_)) || !Check(Expand())) return;
+  if (!Check(StoreInStep()) || !Check(sessions_.Begin(trigger, now_, random_))) return;
+  if (!Check(Expand())) return;
+  if (!switched_why_.empty()) {
+    sessions_.session().set_summary(std::exchange(switched_why_, ""));
+  }
   Greet();
 }
 
 void SyncEngine::Greet() {
   ++greetings_;
+  approaching_ = false;
   const absl::StatusOr<v1::HelloRequest> hello = MakeHello();
   if (!Check(hello.status())) return;
   Enter(v1::SYNC_PHASE_HELLO);
@@ -127,11 +142,16 @@ void SyncEngine::CatalogDone() {
 }
 
 void SyncEngine::EndIfSettled() {
-  if (!sessions_.running() || !catalog_done_ || !wants_.settled()) return;
+  CatalogChange along = std::exchange(at_end_, CatalogChange());
+  if (!sessions_.running() || !catalog_done_ || !wants_.settled()) {
+    if (!along.empty()) Check(catalog_.Commit(along).status());
+    return;
+  }
   catalog_done_ = false;
   sessions_.session().set_phase(v1::SYNC_PHASE_REPORT);
-  report_due_ = true;
-  if (!Check(sessions_.End(absl::OkStatus(), now_))) return;
+  const bool nothing_new = sessions_.session().method() == v1::SYNC_METHOD_NONE;
+  if (!nothing_new || !KnownAbove()) report_due_ = true;
+  if (!Check(sessions_.End(absl::OkStatus(), now_, std::move(along)))) return;
   Announce();
   compared_ = false;
   const bool watch_broke = options_.watch && state_ == State::kIdle;
@@ -194,6 +214,13 @@ void SyncEngine::PumpContent() {
       return key.kind == v1::RECORD_KIND_CATEGORY;
     });
   }
+  if (!Check(WantRefused())) return;
+  for (const Digest& file : wants_.TakeDropped()) {
+    v1::ContentAnswer answer;
+    answer.set_digest(file.bytes());
+    answer.set_state(v1::CONTENT_STATE_NOT_WANTED);
+    Do(ContentChanged{std::move(answer)});
+  }
   if (!wants_.TakeLapsed(now_).empty()) report_due_ = true;
   for (const ContentInfo& file : wants_.TakeFetches(now_)) Do(FetchFile{file});
   if (request_call_ != 0) return;
@@ -238,6 +265,7 @@ void SyncEngine::On(const ContentAnswered& event) {
 
 void SyncEngine::On(const ContentWanted& event) {
   const absl::Status status = wants_.WantForBelow(event.digest, now_);
+  if (!status.ok() && refused_.size() < kRefusedMax) refused_.insert(event.digest);
   v1::ContentAnswer answer;
   answer.set_digest(event.digest.bytes());
   answer.set_state(status.ok() ? wants_.StateOf(event.digest) : v1::CONTENT_STATE_FAILED);
@@ -245,6 +273,22 @@ void SyncEngine::On(const ContentWanted& event) {
   answer.mutable_status()->set_reason(ReasonName(ReasonOf(status)));
   answer.mutable_status()->set_message(std::string(status.message()));
   Do(ContentChanged{std::move(answer)});
+}
+
+// A node below can know of an update before this one, and is told a first time that none names the
+// file.
+absl::Status SyncEngine::WantRefused() {
+  if (refused_.empty()) return absl::OkStatus();
+  const CatalogReader reader = catalog_.Read();
+  ASSIGN_OR_RETURN(const stored::v1::StoreState state, reader.State());
+  if (std::exchange(refused_head_, state.head_seq()) == state.head_seq()) return absl::OkStatus();
+  for (const Digest& file : std::set<Digest>(refused_)) {
+    ASSIGN_OR_RETURN(const std::vector<RecordKey> uses, reader.FileUses(file));
+    if (uses.empty()) continue;
+    refused_.erase(file);
+    On(ContentWanted{file});
+  }
+  return absl::OkStatus();
 }
 
 void SyncEngine::On(const ContentLost& event) {
@@ -288,11 +332,19 @@ void SyncEngine::On(const ReportAnswered& event) {
   if (event.call != report_call_) return;
   report_call_ = 0;
   leases_.Answered(event.status.ok());
+  told_.Answered(event.status.ok());
   if (event.status.ok() && Check(outbox_.Delivered())) report_due_ |= outbox_.more();
   if (!IsRetryable(event.status)) return;
   // Nothing else may change here for a long time, and the upstream would go on showing old counts.
   report_due_ = true;
   report_not_before_ = now_ + kReportRetry;
+}
+
+void SyncEngine::LetChangesPass() {
+  // What waits already is not put off again.
+  const absl::Time later = now_ + kReportSpacing;
+  if (!wants_.touched()) acknowledge_not_before_ = std::max(acknowledge_not_before_, later);
+  if (!report_due_) report_not_before_ = std::max(report_not_before_, later);
 }
 
 // Says how far decided updates have come; not for every file anew.
@@ -315,6 +367,11 @@ bool SyncEngine::CanReport() const {
   return report_due_ && report_call_ == 0 && failures_ == 0 && state_ != State::kHello;
 }
 
+bool SyncEngine::KnownAbove() const {
+  const auto report = MakeReport(catalog_.Read(), options_.node, wants_, now_);
+  return report.ok() && told_.Knows(*report, now_);
+}
+
 void SyncEngine::PumpReport() {
   report_due_ |= leases_.renew_at() <= now_;
   if (!CanReport() || now_ < report_not_before_) return;
@@ -327,6 +384,7 @@ void SyncEngine::PumpReport() {
   report_due_ = leases_.more();
   report_not_before_ = now_ + kReportSpacing;
   report_call_ = NextCall();
+  told_.Sending(*report, now_);
   Do(CallReport{report_call_, *report});
 }
 
@@ -336,6 +394,7 @@ void SyncEngine::SetNextTimer() {
   if (leases_.renew_at() > now_) next = std::min(next, leases_.renew_at());
   if (wants_.touched()) next = std::min(next, acknowledge_not_before_);
   if (CanReport()) next = std::min(next, report_not_before_);
+  if (approaching_) next = std::min(next, approach_again_);
   if (next == timer_) return;
   timer_ = next;
   Do(SetTimer{next});

@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@
 #include "downstream/reconciler.h"
 #include "downstream/record_applier.h"
 #include "downstream/removal_guard.h"
+#include "downstream/report_memory.h"
 #include "storage/acknowledgement_outbox.h"
 #include "storage/catalog.h"
 #include "storage/closure.h"
@@ -34,6 +36,10 @@
 #include "storage/session_log.h"
 
 namespace sluice {
+
+// Where it is kept with which upstream a node was in step last, a v1::NodeStatus: `upstream_id`,
+// and in `cursor` how far that one had followed the root. Family::kSettings.
+inline constexpr absl::string_view kInStepSetting = "in_step";
 
 struct SyncEngineOptions {
   NodeFacts node;
@@ -62,6 +68,12 @@ class SyncEngine {
 
   const NodeFacts& node() const { return options_.node; }
   bool watching() const { return state_ == State::kWatching; }
+  // Whom it agreed with last, and how far that one had followed the root then.
+  const v1::NodeStatus& in_step() const { return in_step_; }
+  // Whether it keeps change streams open.
+  bool watches() const { return options_.watch; }
+  // The upstream has not come up to what this node knows from another one; nothing is taken yet.
+  bool waiting_for_upstream() const { return approaching_; }
   bool session_running() const { return sessions_.running(); }
   absl::Time next_sync() const { return next_sync_; }
   v1::SyncTrigger next_trigger() const { return next_trigger_; }
@@ -90,6 +102,8 @@ class SyncEngine {
   void On(const FilesReleased& event);
   void On(const ReportAnswered& event);
   void On(const ReportDue& event);
+  void On(const UpstreamSwitched& event);
+  void On(const RecordsRemoved& event);
   void On(const RecordsChanged& event);
 
   // Sessions.
@@ -105,7 +119,8 @@ class SyncEngine {
   // The catalog's way: sync_engine_catalog.cc.
   void AcceptHello(const v1::HelloResponse& hello);
   // `same_history`: what the upstream lacks has left the selection; else it is only missing there.
-  void BeginReconcile(bool same_history);
+  // `mistrusted`: nothing that happened explains why the two differ.
+  void BeginReconcile(bool same_history, bool mistrusted = false);
   absl::Status MistrustCursor(bool same_history);
   bool BeginOutOfWatch();
   void BeginTail();
@@ -114,6 +129,7 @@ class SyncEngine {
   void OnBatch(const v1::ChangeBatch& batch);
   bool MoveTo(const v1::Mark& mark, bool verified);
   void OnMark(const v1::Mark& mark);
+  void NoteSelectionDiffers();
   void OnSelectionChanged(const v1::SelectionChanged& changed);
   void CloseCalls();
   absl::Status Expand();
@@ -129,6 +145,15 @@ class SyncEngine {
   void FinishLoad();
   // A load that is worth no other try: the log is followed from its beginning instead.
   void GiveUpLoad(const absl::Status& why);
+  // The way to another upstream: sync_engine_upstream.cc.
+  bool MustApproach(const v1::HelloResponse& hello) const;
+  // Whether it has agreed with the upstream that it follows since it came to it.
+  bool InStep() const;
+  void Approach(const v1::HelloResponse& hello);
+  void AskForMark();
+  void OnMarkWhileApproaching(const v1::Mark& mark, bool equal);
+  void NoteInStep(const v1::Mark& mark);
+  absl::Status StoreInStep();
 
   // What is taken one by one, and what that frees: sync_engine_picks.cc.
   absl::Status TakePicks();
@@ -144,8 +169,15 @@ class SyncEngine {
 
   // Content and reports.
   void PumpContent();
+  // Wants the files after all of which an update came.
+  absl::Status WantRefused();
   void PumpAcknowledgements();
   void PumpReport();
+  // Puts off what is said up the tree of a change that came by itself: it costs synced writes here
+  // and above, while the change is on its way down; and the next one may follow.
+  void LetChangesPass();
+  // Whether the upstream was told already what there is to say of this node.
+  bool KnownAbove() const;
   void RememberContent(const v1::ContentAnswer& answer);
   void SetNextTimer();
   // A failure of this node's own store ends the session; nothing can be done without it.
@@ -162,8 +194,11 @@ class SyncEngine {
   RecordApplier applier_;
   RemovalGuard guard_;
   LeaseReport leases_;
+  ReportMemory told_;
   SelectionSums sums_;
   ContentWants wants_;
+  std::set<Digest> refused_;   // Files that nodes below asked for, and no update here names.
+  uint64_t refused_head_ = 0;  // Of the catalog when that was last looked at.
   AcknowledgementOutbox outbox_;
 
   State state_ = State::kIdle;
@@ -197,6 +232,16 @@ class SyncEngine {
   uint64_t compared_seq_ = 0;  // The upstream's seq when it was last compared with.
   std::string verified_;       // The last mark's fingerprint, where ours was the same.
   bool marks_only_ = false;    // The open stream carries no records; what is new is compared for.
+  CatalogChange at_end_;       // What the end of the session is to take along into its commit.
+  // Whom this node agreed with last, and how far that one had followed the root then.
+  v1::NodeStatus in_step_;
+  bool in_step_stored_ = true;
+  absl::Time approaching_since_ = absl::InfiniteFuture();
+  bool approaching_ = false;  // Looking at marks until the upstream has caught up with `in_step_`.
+  v1::Cursor approach_from_;
+  absl::Time approach_again_ = absl::InfiniteFuture();
+  std::string approach_why_;
+  std::string switched_why_;   // For the next session's summary.
   bool catalog_done_ = false;  // This session has the catalog; content may still be coming.
   std::optional<v1::SyncTrigger> again_;
   int failures_ = 0;  // In a row.

@@ -7,6 +7,7 @@
 #include "common/errors.h"
 #include "common/status.h"
 #include "downstream/sync_engine.h"
+#include "downstream/upstream_check.h"
 #include "storage/root_cursor.h"
 
 namespace sluice {
@@ -64,7 +65,8 @@ absl::StatusOr<v1::HelloRequest> SyncEngine::MakeHello() const {
   ASSIGN_OR_RETURN(*request.mutable_subscription(), ReadSubscriptionInForce(reader));
   // All that is here came from above, but for what this node keeps itself.
   ASSIGN_OR_RETURN(const Selection everything, Selection::Expand(reader, {}, catalog_.mode()));
-  ASSIGN_OR_RETURN(const Fingerprint fingerprint, sums_.Of(reader, everything, catalog_.node_id()));
+  ASSIGN_OR_RETURN(const Fingerprint fingerprint,
+                   sums_.Of(reader, everything, catalog_.node_id()));
   *request.mutable_fingerprint() = fingerprint.ToProto();
   ASSIGN_OR_RETURN(const int levels, LevelsBelow(reader));
   request.set_levels_below(static_cast<uint32_t>(levels));
@@ -78,18 +80,10 @@ void SyncEngine::On(const HelloAnswered& event) {
 }
 
 void SyncEngine::AcceptHello(const v1::HelloResponse& hello) {
+  if (const absl::Status fit = CheckUpstream(hello, catalog_.node_id()); !fit.ok()) {
+    return Fail(fit);
+  }
   const absl::StatusOr<Uuid> upstream = Uuid::FromBytes(hello.node_id());
-  if (!upstream.ok()) return Fail(Annotate(upstream.status(), "the upstream's node id"));
-  if (*upstream == catalog_.node_id()) {
-    return Fail(MakeError(v1::REASON_LOOP, absl::StrCat("the upstream \"", hello.node_name(),
-                                                        "\" is this node itself")));
-  }
-  for (const std::string& ancestor : hello.ancestors()) {
-    if (ancestor == catalog_.node_id().view()) {
-      return Fail(MakeError(v1::REASON_LOOP, absl::StrCat("this node is above its upstream \"",
-                                                          hello.node_name(), "\"")));
-    }
-  }
   const CatalogReader reader = catalog_.Read();
   const absl::StatusOr<v1::HelloResponse> before = ReadUpstreamHello(reader);
   const absl::StatusOr<std::optional<v1::Cursor>> cursor = reader.GetCursor(*upstream);
@@ -98,7 +92,7 @@ void SyncEngine::AcceptHello(const v1::HelloResponse& hello) {
   v1::Session& session = sessions_.session();
   session.set_peer_id(upstream->ToString());
   if (!before->node_id().empty() && before->node_id() != hello.node_id()) {
-    session.set_summary("another node answers as upstream than before; ");
+    session.mutable_summary()->append("another node answers as upstream than before; ");
   }
   // What is remembered of the upstream must not change with every greeting.
   v1::HelloResponse remembered = hello;
@@ -110,18 +104,16 @@ void SyncEngine::AcceptHello(const v1::HelloResponse& hello) {
   if (remembered.SerializeAsString() != before->SerializeAsString()) {
     CatalogChange change;
     change.PutRow(Family::kSettings, kUpstreamHelloSetting, remembered);
-    // Should this node come back to the upstream before, it compares: its own records have gone
-    // another way since.
-    if (!before->node_id().empty() && before->node_id() != hello.node_id()) {
-      change.DeleteRow(Family::kCursors, before->node_id());
-      change.DeleteRow(Family::kSettings, kRootCursorSetting);
-    }
     if (!Check(catalog_.Commit(change).status())) return;
   }
   cursor_ = cursor->value_or(v1::Cursor());
+  // Introduced with the cursor in another node's log; there is one in this node's.
+  const bool introduced_anew = before->node_id() != hello.node_id() && SameHistory(cursor_, hello);
+  if (introduced_anew && greetings_ < kGreetingsMax) return Greet();
   const bool same_history = SameHistory(cursor_, hello);
   session.set_from_seq(same_history ? cursor_.seq() : 0);
   session.set_to_seq(session.from_seq());
+  if (MustApproach(hello)) return Approach(hello);
   if (hello.verdict() == v1::HELLO_VERDICT_RECONCILE) {
     absl::StrAppend(session.mutable_summary(), "compared because of ", hello.verdict_reason(),
                     "; ");
@@ -141,6 +133,7 @@ void SyncEngine::AcceptHello(const v1::HelloResponse& hello) {
   if (same_history && AdjustPicks()) return;
   if (hello.verdict() == v1::HELLO_VERDICT_UP_TO_DATE && !options_.watch) {
     state_ = State::kIdle;
+    NoteInStep({});
     return CatalogDone();
   }
   if (cursor_.seq() == 0 && hello.head_seq() > 0 && BeginLoad()) return;
@@ -149,12 +142,14 @@ void SyncEngine::AcceptHello(const v1::HelloResponse& hello) {
 
 // ---- Comparing.
 
-void SyncEngine::BeginReconcile(bool same_history) {
+void SyncEngine::BeginReconcile(bool same_history, bool mistrusted) {
   compared_ = true;
   sessions_.session().set_method(v1::SYNC_METHOD_RECONCILE);
   if (!Check(Expand()) || !Check(TakePicks()) || !Check(MistrustCursor(same_history))) return;
   Enter(v1::SYNC_PHASE_CATALOG);
   applier_.BeginStream();
+  applier_.KeepDecisions(!same_history || mistrusted ? RecordApplier::Keeping::kAll
+                                                     : RecordApplier::Keeping::kNone);
   reconciler_ = std::make_unique<Reconciler>(catalog_, applier_, *selection_, same_history);
   const absl::StatusOr<bool> wish = guard_.SubscriptionChanged(own_subscription_);
   if (!Check(wish.status())) return;
@@ -171,16 +166,15 @@ void SyncEngine::BeginReconcile(bool same_history) {
 // Until a comparison is through, what is here is not what the cursor says, and one that is cut off
 // must be begun again, with a history that is as strange as it was.
 absl::Status SyncEngine::MistrustCursor(bool same_history) {
-  if (cursor_.upstream_id().empty()) return absl::OkStatus();
-  v1::Cursor mistrusted = cursor_;
-  mistrusted.clear_selection_hash();
   CatalogChange change;
-  if (!same_history) {
-    mistrusted.clear_epoch();
-    change.DeleteRow(Family::kSettings, kRootCursorSetting);
+  if (!same_history) change.DeleteRow(Family::kSettings, kRootCursorSetting);
+  if (!cursor_.upstream_id().empty()) {
+    v1::Cursor mistrusted = cursor_;
+    mistrusted.clear_selection_hash();
+    if (!same_history) mistrusted.clear_epoch();
+    change.SetCursor(mistrusted);
   }
-  change.SetCursor(mistrusted);
-  return catalog_.Commit(change).status();
+  return change.empty() ? absl::OkStatus() : catalog_.Commit(change).status();
 }
 
 void SyncEngine::On(const ReconcileReceived& event) {
@@ -254,6 +248,8 @@ void SyncEngine::BeginTail() {
   marks_only_ = *keeps;
   Enter(v1::SYNC_PHASE_CATALOG);
   applier_.BeginStream();
+  applier_.KeepDecisions(InStep() ? RecordApplier::Keeping::kUnlessBegunAnew
+                                  : RecordApplier::Keeping::kAll);
   state_ = State::kTail;
   changes_call_ = NextCall();
   v1::ChangesRequest request;
@@ -288,7 +284,10 @@ void SyncEngine::On(const ChangesReceived& event) {
 void SyncEngine::OnBatch(const v1::ChangeBatch& batch) {
   if (!BeginOutOfWatch()) return;
   // The records come first; the session's row goes with them.
-  if (state_ == State::kWatching) sessions_.session().set_phase(v1::SYNC_PHASE_CATALOG);
+  if (state_ == State::kWatching) {
+    sessions_.session().set_phase(v1::SYNC_PHASE_CATALOG);
+    LetChangesPass();
+  }
   state_ = State::kTail;
   catalog_done_ = false;
   CatalogChange change;
@@ -331,20 +330,27 @@ bool SyncEngine::MoveTo(const v1::Mark& mark, bool verified) {
   }
   if (change.empty()) return true;
   report_due_ = true;
+  const bool ends = verified && state_ == State::kTail && sessions_.running() && wants_.settled();
+  if (ends) {
+    // All that this Handle still does to the catalog: one commit instead of two.
+    at_end_ = std::move(change);
+    return true;
+  }
   return Check(catalog_.Commit(change).status());
 }
 
 void SyncEngine::OnMark(const v1::Mark& mark) {
   // One that only says that the upstream has followed the root further.
-  const bool known = state_ == State::kWatching && mark.seq() == cursor_.seq() &&
+  const bool known = state_ == State::kWatching && !approaching_ && mark.seq() == cursor_.seq() &&
                      mark.fingerprint().SerializeAsString() == verified_;
   if (known) {
+    NoteInStep(mark);
     MoveTo(mark, /*verified=*/true);
     return;
   }
   // Marks alone say how far the upstream is, not what is here.
   if (!mark.has_fingerprint()) {
-    if (!marks_only_) MoveTo(mark, /*verified=*/false);
+    if (!marks_only_ && !approaching_) MoveTo(mark, /*verified=*/false);
     return;
   }
   const CatalogReader reader = catalog_.Read();
@@ -357,24 +363,26 @@ void SyncEngine::OnMark(const v1::Mark& mark) {
     sessions_.session().set_phase(v1::SYNC_PHASE_VERIFY);
     Announce();
   }
+  if (approaching_) return OnMarkWhileApproaching(mark, *ours == *theirs);
   if (*ours == *theirs) {
+    NoteInStep(mark);
     CatalogChange settled;
     if (!Check(applier_.ForgetMissing()) || !Check(guard_.Settle(own_subscription_, settled)))
       return;
     if (!settled.empty() && !Check(catalog_.Commit(settled).status())) return;
   } else {
-    if (!compared_ || (marks_only_ && mark.seq() > compared_seq_)) {
+    // What came since then may mean what was compared: a record that is older than its tombstone
+    // here has no effect on the tail.
+    if (!compared_ || mark.seq() > compared_seq_) {
       if (!marks_only_ && !MoveTo(mark, /*verified=*/false)) return;
       catalog_done_ = false;
       Do(CloseChanges{std::exchange(changes_call_, 0)});
       if (!BeginOutOfWatch()) return;
       absl::StrAppend(sessions_.session().mutable_summary(),
                       "compared because fingerprints differed; ");
-      return BeginReconcile(true);
+      return BeginReconcile(InStep(), /*mistrusted=*/true);
     }
-    sessions_.AddItem("the selection",
-                      MakeError(v1::REASON_ITEM_CORRUPT,
-                                "its fingerprint differs from the upstream's after comparing"));
+    NoteSelectionDiffers();
   }
   verified_ = *ours == *theirs ? mark.fingerprint().SerializeAsString() : "";
   if (!MoveTo(mark, !verified_.empty())) return;
@@ -382,6 +390,18 @@ void SyncEngine::OnMark(const v1::Mark& mark) {
   if (state_ != State::kTail) return;
   state_ = options_.watch ? State::kWatching : State::kIdle;
   CatalogDone();
+}
+
+// After comparing. Where something came that this release cannot read, that is why.
+void SyncEngine::NoteSelectionDiffers() {
+  const auto& items = sessions_.session().items();
+  const bool hidden = std::any_of(items.begin(), items.end(), [](const v1::SyncItem& item) {
+    return item.status().reason() == ReasonName(v1::REASON_ITEM_TOO_NEW);
+  });
+  if (hidden) return;
+  sessions_.AddItem("the selection",
+                    MakeError(v1::REASON_ITEM_CORRUPT,
+                              "its fingerprint differs from the upstream's after comparing"));
 }
 
 void SyncEngine::OnSelectionChanged(const v1::SelectionChanged& changed) {
@@ -396,6 +416,7 @@ void SyncEngine::OnSelectionChanged(const v1::SelectionChanged& changed) {
   Do(CloseChanges{std::exchange(changes_call_, 0)});
   if (!BeginOutOfWatch()) return;
   catalog_done_ = false;
+  if (approaching_) return Greet();
   absl::StrAppend(sessions_.session().mutable_summary(),
                   "compared because the selection changed; ");
   BeginReconcile(true);
@@ -415,6 +436,7 @@ void SyncEngine::On(const ChangesEnded& event) {
   }
   if (state_ != State::kWatching) return;
   state_ = State::kIdle;
+  StoreInStep().IgnoreError();  // The next session tries again.
   // The watch broke: reconnect, and go on from the cursor.
   const absl::Status status = event.status.ok() ? absl::UnavailableError("ended") : event.status;
   if (!sessions_.running()) PlanNext(status);
@@ -427,6 +449,7 @@ void SyncEngine::CloseCalls() {
   if (reconcile_call_ != 0) Do(CloseReconcile{std::exchange(reconcile_call_, 0)});
   hello_call_ = 0;
   records_call_ = 0;
+  approaching_ = false;
   reconciler_.reset();
   pick_fetch_.reset();
 }

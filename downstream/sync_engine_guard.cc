@@ -21,7 +21,7 @@ absl::StatusOr<bool> SyncEngine::LooksFirst(const v1::ChangeBatch& batch, Catalo
   }
   Do(CloseChanges{std::exchange(changes_call_, 0)});
   absl::StrAppend(sessions_.session().mutable_summary(), "compared because much is removed; ");
-  BeginReconcile(true);
+  BeginReconcile(InStep());
   return true;
 }
 

@@ -128,6 +128,8 @@ absl::Status UpstreamAnswers::Ask(const std::vector<RecordKey>& keys, size_t max
       }
       taken = true;
       if (item.has_record()) item.mutable_record()->clear_body();
+      // A tombstone; that it is one says enough.
+      if (ReasonIn(item.status()) == v1::REASON_ITEM_PURGED) item.clear_record();
       items_.emplace(open[i], std::move(item));
     }
     // It has nothing to say about any of them now.

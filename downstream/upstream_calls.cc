@@ -17,7 +17,7 @@ constexpr int kCallers = 4;  // Hello or records, a report, a request for conten
 
 }  // namespace
 
-// Takes one message of a stream at a time: the next is let in when the engine has taken this one.
+// Takes one message of a stream at a time: the next is let in when the driver asks for it.
 template <typename Received, typename Ended>
 class UpstreamCalls::Receiver : public StreamReceiver {
  public:
@@ -161,6 +161,12 @@ void UpstreamCalls::Do(const OpenChanges& action) {
 
 void UpstreamCalls::Do(const CloseChanges& action) {
   if (action.call == changes_.call) changes_.handle.reset();
+}
+
+void UpstreamCalls::CloseStreams() {
+  changes_.handle.reset();
+  load_.handle.reset();
+  exchange_.reset();
 }
 
 void UpstreamCalls::ReadMoreChanges(CallNumber call) {

@@ -22,6 +22,8 @@ namespace sluice {
 
 struct UpstreamCallOptions {
   absl::Duration stall_timeout = absl::Seconds(30);
+  // Between two looks at an upstream that would be preferred.
+  absl::Duration probe_interval = absl::Minutes(1);
   int parallel_transfers = 4;
 };
 
@@ -49,7 +51,10 @@ class UpstreamCalls {
   void Do(const CallRequestContent& action);
   void Do(const CallReport& action);
 
-  // The last message of the change stream was taken in; the next may come.
+  // Ends the change stream and the comparison, if they are open; files go on.
+  void CloseStreams();
+
+  // The last message of the change stream is being taken in; the next may come.
   void ReadMoreChanges(CallNumber call);
   // The same for the load.
   void ReadMoreLoad(CallNumber call);

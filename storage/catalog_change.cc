@@ -12,7 +12,13 @@ void CatalogChange::Import(CheckedRecord record) {
   ops_.push_back(OriginateOp{std::move(record), true});
 }
 
-void CatalogChange::Accept(CheckedRecord record) { ops_.push_back(AcceptOp{std::move(record)}); }
+void CatalogChange::Accept(CheckedRecord record) {
+  ops_.push_back(AcceptOp{std::move(record), false});
+}
+
+void CatalogChange::AcceptKeepingDecisions(CheckedRecord record) {
+  ops_.push_back(AcceptOp{std::move(record), true});
+}
 
 void CatalogChange::Delete(const RecordKey& key) { ops_.push_back(DeleteOp{key}); }
 

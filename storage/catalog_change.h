@@ -37,6 +37,10 @@ class CatalogChange {
   // with the same digest leaves in the same commit.
   void Accept(CheckedRecord record);
 
+  // The same where this node may know more than the one above: decisions of ours that a policy from
+  // there neither has nor overrules by a newer stamp, and that no node above keeps, are kept.
+  void AcceptKeepingDecisions(CheckedRecord record);
+
   // Deletes a record at its origin: a tombstone takes its place and replicates.
   void Delete(const RecordKey& key);
 
@@ -67,6 +71,7 @@ class CatalogChange {
   };
   struct AcceptOp {
     CheckedRecord record;
+    bool keep_decisions = false;
   };
   struct DeleteOp {
     RecordKey key;

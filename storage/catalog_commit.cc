@@ -18,7 +18,7 @@ absl::Status CatalogCommit::Apply(const CatalogChange::Op& op) {
       return commit->Originate(originate);
     }
     absl::Status operator()(const CatalogChange::AcceptOp& accept) const {
-      RETURN_IF_ERROR(commit->Accept(accept.record));
+      RETURN_IF_ERROR(commit->Accept(accept.record, accept.keep_decisions));
       ASSIGN_OR_RETURN(const RecordKey key, RecordKey::FromProto(accept.record.record.key()));
       return commit->MoveOwnPolicy(key);
     }
@@ -115,7 +115,7 @@ absl::Status CatalogCommit::OriginatePolicy(CheckedRecord record) {
   return MergeIn(key, std::move(packed));
 }
 
-absl::Status CatalogCommit::Accept(CheckedRecord record) {
+absl::Status CatalogCommit::Accept(CheckedRecord record, bool keep_decisions) {
   ASSIGN_OR_RETURN(RecordKey key, RecordKey::FromProto(record.record.key()));
   if (key.kind == v1::RECORD_KIND_REVISION) {
     ASSIGN_OR_RETURN(const std::optional<RecordKey> place, PlaceRevision(key, record));
@@ -126,10 +126,12 @@ absl::Status CatalogCommit::Accept(CheckedRecord record) {
     key = *place;
     *record.record.mutable_key() = key.ToProto();
   }
-  const CheckedRecord accepted = record;
+  if (keep_decisions) RETURN_IF_ERROR(KeepUndecided(key, record));
+  const std::string digest = record.record.digest();
+  const v1::Stamp stamp = record.record.stamp();
   RETURN_IF_ERROR(TakeOver(key, std::move(record)));
-  if (key.kept()) return absl::OkStatus();
-  return Adopt(key, accepted);
+  if (key.kept_by == self()) return absl::OkStatus();
+  return Adopt(key, digest, stamp);
 }
 
 absl::StatusOr<std::optional<RecordKey>> CatalogCommit::PlaceRevision(
@@ -151,55 +153,6 @@ absl::StatusOr<std::optional<RecordKey>> CatalogCommit::PlaceRevision(
   RecordKey free = key;
   free.revision = rows.back().key.revision + 1;
   return std::optional(free);
-}
-
-absl::Status CatalogCommit::Adopt(const RecordKey& key, const CheckedRecord& record) {
-  if (key.kind == v1::RECORD_KIND_REVISION) {
-    RecordKey kept = key;
-    kept.kept_by = self();
-    ASSIGN_OR_RETURN(const std::vector<RecordColumns> rows, RevisionRows(kept));
-    for (const RecordColumns& row : rows) {
-      if (row.header.digest() != record.record.digest()) continue;
-      ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(row.key));
-      ++outcome_.adopted;
-      return Remove(row.key, *stored);
-    }
-    return absl::OkStatus();
-  }
-  const RecordKey kept = {key.kind, key.id, 0, self()};
-  ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(kept));
-  if (!stored.has_value()) return absl::OkStatus();
-  if (key.kind == v1::RECORD_KIND_POLICY) return AdoptPolicy(kept);
-  ASSIGN_OR_RETURN(const Stamp ours, Stamp::FromProto(stored->record.stamp()));
-  ASSIGN_OR_RETURN(const Stamp theirs, Stamp::FromProto(record.record.stamp()));
-  // A fact of a lost history outlives an older one; what is newer takes its place.
-  if (stored->record.digest() != record.record.digest() && theirs < ours) return absl::OkStatus();
-  ++outcome_.adopted;
-  return Remove(kept, *stored);
-}
-
-absl::Status CatalogCommit::AdoptPolicy(const RecordKey& kept) {
-  const RecordKey regular = {kept.kind, kept.id, 0, {}};
-  ASSIGN_OR_RETURN(const std::optional<CheckedRecord> now, Load(regular));
-  ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(kept));
-  std::vector<v1::DecisionEntry> left;
-  for (const v1::DecisionEntry& entry : stored->record.decisions()) {
-    const bool decided = now.has_value() &&
-                         std::any_of(now->record.decisions().begin(), now->record.decisions().end(),
-                                     [&entry](const v1::DecisionEntry& other) {
-                                       if (other.key() != entry.key()) return false;
-                                       return other.digest() == entry.digest() ||
-                                              !IsNewerStamp(entry.stamp(), other.stamp());
-                                     });
-    if (!decided) left.push_back(entry);
-  }
-  if (left.size() == static_cast<size_t>(stored->record.decisions_size())) return absl::OkStatus();
-  ++outcome_.adopted;
-  if (left.empty()) return Remove(kept, *stored);
-  ASSIGN_OR_RETURN(CheckedRecord packed, PackPolicy(kept.id, left, stored->shard));
-  *packed.record.mutable_key() = kept.ToProto();
-  *packed.record.mutable_stamp() = stored->record.stamp();
-  return Store(kept, std::move(packed));
 }
 
 absl::Status CatalogCommit::Delete(const RecordKey& key) {
@@ -224,25 +177,6 @@ absl::Status CatalogCommit::Leave(const RecordKey& key, const ShardId& shard) {
   return Remove(key, *stored);
 }
 
-absl::Status CatalogCommit::Keep(const RecordKey& key) {
-  ASSIGN_OR_RETURN(std::optional<CheckedRecord> stored, Load(key));
-  if (!stored.has_value() || key.kept_by == self()) return absl::OkStatus();
-  RETURN_IF_ERROR(Remove(key, *stored));
-  if (stored->record.state() != v1::RECORD_STATE_PRESENT) return absl::OkStatus();
-  RecordKey kept = key;
-  kept.kept_by = self();
-  stored->shard.set_kept_by(self().bytes());
-  stored->record.set_shard_id(ShardId::Of(stored->shard).bytes());
-  *stored->record.mutable_key() = kept.ToProto();
-  if (kept.kind == v1::RECORD_KIND_REVISION) {
-    ASSIGN_OR_RETURN(const std::optional<RecordKey> place, PlaceRevision(kept, *stored));
-    kept = place.value_or(kept);
-    *stored->record.mutable_key() = kept.ToProto();
-  }
-  ++outcome_.kept;
-  return MergeIn(kept, *std::move(stored));
-}
-
 absl::Status CatalogCommit::MergeIn(const RecordKey& key, CheckedRecord record) {
   ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(key));
   return StoreMerged(key, Merge(stored, std::move(record)));
@@ -260,7 +194,7 @@ absl::Status CatalogCommit::TakeOver(const RecordKey& key, CheckedRecord record)
   const bool kept_above = key.kept() && key.kept_by != self();
   const bool policy = !key.kept() && key.kind == v1::RECORD_KIND_POLICY;
   // A restored upstream has the same facts with older stamps, and where they were then.
-  const bool moves = same && elsewhere && both_present && !key.kept();
+  const bool moves = same && elsewhere && both_present && (!key.kept() || kept_above);
   const bool replaces = moves || (!same && (kept_above || (policy && both_present)));
   return StoreMerged(key, replaces ? Merged{MergeResult::kReplaced, std::move(record)}
                                    : Merge(stored, std::move(record)));

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "storage/catalog.h"
 #include "storage/catalog_change.h"
 #include "storage/merge.h"
@@ -43,7 +44,7 @@ class CatalogCommit {
   absl::Status Originate(const CatalogChange::OriginateOp& op);
   absl::Status OriginateRevision(CheckedRecord record, bool unless_purged);
   absl::Status OriginatePolicy(CheckedRecord record);
-  absl::Status Accept(CheckedRecord record);
+  absl::Status Accept(CheckedRecord record, bool keep_decisions);
   absl::Status Delete(const RecordKey& key);
   absl::Status Leave(const RecordKey& key, const ShardId& shard);
   absl::Status Keep(const RecordKey& key);
@@ -58,8 +59,19 @@ class CatalogCommit {
   // Where an incoming revision or tombstone of one belongs: none if nowhere.
   absl::StatusOr<std::optional<RecordKey>> PlaceRevision(const RecordKey& key,
                                                          const CheckedRecord& record) const;
+  // What this node and those above keep: catalog_kept.cc.
+
+  // Keeps those decisions about an update that `incoming`, its policy as it is above, neither has
+  // nor overrules.
+  absl::Status KeepUndecided(const RecordKey& key, const CheckedRecord& incoming);
+  // All decisions about an update that nodes above keep.
+  absl::StatusOr<std::vector<v1::DecisionEntry>> DecisionsKeptAbove(const Uuid& update_id) const;
+  // The same, and those that were not kept but came from above.
+  absl::StatusOr<std::vector<v1::DecisionEntry>> DecisionsAbove(const Uuid& update_id) const;
+  // Whether the same fact came from above, kept there or not.
+  absl::StatusOr<bool> IsAbove(const RecordKey& key, const CheckedRecord& record) const;
   // Lets go of what this node keeps and its upstream has again.
-  absl::Status Adopt(const RecordKey& key, const CheckedRecord& record);
+  absl::Status Adopt(const RecordKey& key, absl::string_view digest, const v1::Stamp& stamp);
   absl::Status AdoptPolicy(const RecordKey& kept);
   // The policy and expiry of an update follow its current revision into another shard.
   absl::Status MoveFollowers(const Uuid& update_id, const v1::ShardDefinition& shard);

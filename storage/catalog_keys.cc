@@ -4,6 +4,7 @@
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
 #include "common/status.h"
+#include "storage/unknown_fields.h"
 
 namespace sluice {
 namespace {
@@ -113,6 +114,7 @@ absl::StatusOr<v1::Record> DecodeRecord(const RecordKey& key, absl::string_view 
   record.set_body(std::string(parts.body));
   record.mutable_decisions()->Swap(header.mutable_decisions());
   if (header.has_statement()) *record.mutable_statement() = header.statement();
+  if (!RestoreUnknownFields(header, record)) return Damaged("record", key.Encode());
   return record;
 }
 

@@ -154,6 +154,7 @@ void ContentWants::Unneed(const Digest& digest) {
   // One that is being fetched is let arrive.
   if (found != files_.end() && found->second.state != v1::CONTENT_STATE_FETCHING) {
     files_.erase(found);
+    dropped_.push_back(digest);
   }
 }
 
@@ -203,7 +204,13 @@ void ContentWants::Forget(const Digest& digest) {
   if (uses_.contains(digest)) return;
   for_below_.erase(digest);
   present_.erase(digest);
-  files_.erase(digest);
+  if (files_.erase(digest) > 0) dropped_.push_back(digest);
+}
+
+std::vector<Digest> ContentWants::TakeDropped() {
+  std::vector<Digest> dropped = std::exchange(dropped_, {});
+  std::erase_if(dropped, [this](const Digest& digest) { return files_.contains(digest); });
+  return dropped;
 }
 
 std::vector<ContentInfo> ContentWants::TakeFetches(absl::Time now) {

@@ -77,6 +77,10 @@ class ContentWants {
   // The updates that were held and are so no longer, each once.
   std::vector<Uuid> TakeLapsed(absl::Time now);
 
+  // Files that were missing and are wanted no more, each time once: what was last said of them no
+  // longer stands.
+  std::vector<Digest> TakeDropped();
+
   // Nothing is queued or being fetched; files may still wait for the upstream or for another try.
   bool settled() const;
   // When something is due again by the clock.
@@ -127,6 +131,7 @@ class ContentWants {
   std::set<Digest> for_below_;
   std::set<Digest> present_;         // Wanted and here.
   std::map<Digest, Missing> files_;  // Wanted and not here.
+  std::vector<Digest> dropped_;
   TouchedUpdates touched_;
   int fetching_ = 0;
   bool request_open_ = false;

@@ -308,6 +308,11 @@ absl::StatusOr<CheckedRecord> CheckRecord(v1::Record record, const v1::ShardDefi
       !Digest::FromBytes(checked.record.digest()).ok()) {
     return Corrupt(checked.record, "stamp or digest are malformed");
   }
+  if (!v1::RecordKind_IsValid(key->kind)) {
+    return MakeError(v1::REASON_ITEM_TOO_NEW,
+                     absl::StrCat(key->ToString(), " is of kind ", static_cast<int>(key->kind),
+                                  ", which this release does not know"));
+  }
   const bool in_shard = ShardId::Of(shard).bytes() == checked.record.shard_id() &&
                         shard.stream() == StreamOf(key->kind) &&
                         shard.kept_by() == checked.record.key().kept_by();

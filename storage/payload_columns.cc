@@ -13,6 +13,7 @@
 #include "common/uuid.h"
 #include "storage/category_ids.h"
 #include "storage/payload.h"
+#include "storage/unknown_fields.h"
 
 namespace sluice {
 namespace {
@@ -183,6 +184,7 @@ void CopyClearFields(const v1::Record& record, stored::v1::RecordHeader& header)
   header.set_codec(record.codec());
   header.set_payload_bytes(record.payload_bytes());
   if (record.has_statement()) *header.mutable_statement() = record.statement();
+  KeepUnknownFields(record, header);
 }
 
 v1::StreamKind StreamOf(v1::RecordKind kind) {

@@ -13,6 +13,8 @@ namespace sluice {
 namespace {
 
 constexpr uint8_t kKeptBit = 0x80;
+// Newer releases may know more kinds than this one.
+constexpr int kKindMax = kKeptBit - 1;
 constexpr size_t kRevisionBytes = 4;
 
 absl::Status BadKey(absl::string_view bytes) {
@@ -43,8 +45,8 @@ absl::string_view NounOf(v1::RecordKind kind) {
 
 // What every key must fulfil, decoded from bytes or from a message.
 absl::Status CheckKey(const RecordKey& key) {
-  if (key.kind < v1::RECORD_KIND_CATEGORY || key.kind > v1::RecordKind_MAX) {
-    return absl::InvalidArgumentError(absl::StrCat("a record key of unknown kind ", key.kind));
+  if (key.kind < v1::RECORD_KIND_CATEGORY || key.kind > kKindMax) {
+    return absl::InvalidArgumentError(absl::StrCat("a record key of impossible kind ", key.kind));
   }
   if ((key.kind == v1::RECORD_KIND_REVISION) != (key.revision != 0)) {
     return absl::InvalidArgumentError(

@@ -8,8 +8,10 @@
 
 namespace sluice {
 
-// One condition for each peer whose last ended session failed, and one when more updates would have
-// to be picked one by one than are allowed. Empty when the rows cannot be read.
-std::vector<v1::Condition> SessionConditions(const CatalogReader& reader);
+// One condition for each peer whose last ended session failed; with `peer`, for that one alone. And
+// one when more updates would have to be picked one by one than are allowed. Empty when the rows
+// cannot be read.
+std::vector<v1::Condition> SessionConditions(const CatalogReader& reader,
+                                             absl::string_view peer = "");
 
 }  // namespace sluice

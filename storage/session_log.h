@@ -19,6 +19,9 @@ class SessionLog {
  public:
   SessionLog(Catalog& catalog, std::string peer);
 
+  // The next session is with another peer; it is a new one also when it is a retry.
+  void SetPeer(std::string peer);
+
   // Marks sessions that were running when the process ended as interrupted.
   absl::Status CloseInterrupted(absl::Time now);
 
@@ -34,7 +37,8 @@ class SessionLog {
 
   // Ends it: SUCCEEDED or PARTIAL by its items when `failure` is OK, CANCELLED by its reason, else
   // FAILED with the failure's chain.
-  absl::Status End(const absl::Status& failure, absl::Time now);
+  // `change` goes into the same commit.
+  absl::Status End(const absl::Status& failure, absl::Time now, CatalogChange change = {});
 
   // An item that could not be had.
   void AddItem(absl::string_view item, const absl::Status& status);
@@ -48,11 +52,11 @@ class SessionLog {
   const v1::Session& session() const { return session_; }
 
  private:
-  absl::Status Store();
+  absl::Status Store(CatalogChange change = {});
   absl::Status RemoveOldest();
 
   Catalog& catalog_;
-  const std::string peer_;
+  std::string peer_;
   v1::Session session_;
   bool running_ = false;
   int64_t begun_ = 0;

@@ -105,6 +105,7 @@ void OriginContent::Run() {
       status = absl::OkStatus();
     }
     wants_.TakeLapsed(clock_.Now());
+    for (const Digest& file : wants_.TakeDropped()) failures_.erase(file);
     for (const ContentInfo& file : wants_.TakeFetches(clock_.Now())) {
       transfers_->Submit([this, file] { Fetch(file); });
     }

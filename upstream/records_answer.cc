@@ -11,6 +11,7 @@
 #include "storage/picked_records.h"
 #include "storage/selection.h"
 #include "storage/session_rows.h"
+#include "upstream/absence.h"
 
 namespace sluice {
 namespace {
@@ -61,7 +62,10 @@ absl::Status RecordsAnswer::AddRecord(const RecordKey& key, v1::NodeMode mode) {
     record = WithReason(absl::NotFoundError("this node has not caught up with its own upstream"),
                         v1::REASON_ITEM_NOT_YET);
   }
-  if (!record.ok()) return Refuse(record.status(), {});
+  if (!record.ok()) {
+    RETURN_IF_ERROR(Refuse(record.status(), {}));
+    return ExplainAbsence(reader_, key, defined_, response_, *response_.mutable_items()->rbegin());
+  }
   const auto record_bytes = static_cast<int64_t>(record->ByteSizeLong());
   if (size_bytes_ > 0 && size_bytes_ + record_bytes > kAnswerBytesMax) {
     full_ = true;

@@ -175,7 +175,10 @@ RoleSet ServingNode::RolesOf(const SpiffeId& id) const {
 
 void ServingNode::NoteSession(const v1::Session& session) {
   options_.monitoring->CountSession(session);
-  const std::vector<v1::Condition> standing = SessionConditions(state_.catalog().Read());
+  // A node that follows speaks of the upstream that it follows now.
+  const std::vector<v1::Condition> standing =
+      SessionConditions(state_.catalog().Read(),
+                        options_.upstream_target.empty() ? absl::string_view() : session.peer());
   health_.Set("sluice.sync", standing.empty());
   const bool files_work =
       std::none_of(session.items().begin(), session.items().end(), [](const v1::SyncItem& item) {

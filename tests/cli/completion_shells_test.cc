@@ -149,7 +149,7 @@ TEST_F(CompletionShellsTest, ZshMaySourceIt) {
 }
 
 TEST_F(CompletionShellsTest, BashCompletesVerbs) {
-  EXPECT_THAT(Bash("sluice up"), ElementsAre("update"));
+  EXPECT_THAT(Bash("sluice upd"), ElementsAre("update"));
   EXPECT_THAT(Bash("sluice update "), ElementsAre("list", "get", "where", "explain", "publish"));
   EXPECT_THAT(Bash("sluice update p"), ElementsAre("publish"));
   EXPECT_THAT(Bash("sluice --address hq:8531 update "),
@@ -228,7 +228,7 @@ TEST_F(CompletionShellsTest, BashCompletesInATerminal) {
 }
 
 TEST_F(CompletionShellsTest, ZshCompletes) {
-  EXPECT_THAT(Zsh("sluice up"), ElementsAre("update"));
+  EXPECT_THAT(Zsh("sluice upd"), ElementsAre("update"));
   EXPECT_THAT(Zsh("sluice --address hq:8531 -o json update "),
               UnorderedElementsAre("list", "get", "where", "explain", "publish"));
   EXPECT_THAT(Zsh("sluice help audit "), UnorderedElementsAre("list", "verify"));
@@ -258,7 +258,7 @@ TEST_F(CompletionShellsTest, ZshKnowsTheFlagsOfVerbs) {
 }
 
 TEST_F(CompletionShellsTest, FishCompletes) {
-  EXPECT_THAT(Fish("sluice up"), ElementsAre("update"));
+  EXPECT_THAT(Fish("sluice upd"), ElementsAre("update"));
   EXPECT_THAT(Fish("sluice --address hq:8531 -o json update "),
               ElementsAre("list", "get", "where", "explain", "publish"));
   EXPECT_THAT(Fish("sluice help audit "), ElementsAre("list", "verify"));

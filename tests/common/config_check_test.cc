@@ -115,6 +115,22 @@ TEST(CompleteConfigTest, NamesWhatIsMissing) {
                     HasSubstr("sources[0].debian.signed_by: is missing")));
 }
 
+TEST(CompleteConfigTest, ChecksFallbackUpstreamsAsTheUpstream) {
+  auto config = Parsed<config::v1::DownstreamDaemon>(
+      absl::StrCat(kNode, "upstream: {target: \"127.0.0.1:8530\"}\n",
+                   "fallback_upstreams: [{target: \"unix:/u\"}, {target: \"hq:8531\"}]"));
+  EXPECT_TRUE(CompleteConfig(config).ok());
+  ASSERT_EQ(config.fallback_upstreams_size(), 2);
+  EXPECT_FALSE(config.fallback_upstreams(0).tls());
+  EXPECT_TRUE(config.fallback_upstreams(1).tls());
+  EXPECT_THAT(
+      DownstreamMistakes("upstream: {target: \"unix:/u\"}\nfallback_upstreams: "
+                         "[{target: \"unix:/u\"}, {tls: true}, {target: \"hq:1\", tls: false}]"),
+      AllOf(HasSubstr("fallback_upstreams[0].target: unix:/u is named already: upstream"),
+            HasSubstr("fallback_upstreams[1].target: is missing"),
+            HasSubstr("fallback_upstreams[2].target: \"hq:1\" is not local")));
+}
+
 TEST(CompleteConfigTest, WantsTlsWhereOthersCanConnect) {
   config::v1::UpstreamDaemon config;
   ASSERT_TRUE(ParseYaml("node: {state_dir: /s, listeners: [{address: \"0.0.0.0:8531\"},"
@@ -264,12 +280,6 @@ TEST(CompleteConfigTest, RefusesOtherBadValues) {
               AllOf(HasSubstr("parallel_transfers: 65"), HasSubstr("stall_timeout: must be")));
   EXPECT_THAT(DownstreamMistakes("upstream: {target: \"unix:/u\"}\nguard_percent: 0"),
               HasSubstr("guard_percent: 0 is not from 1 to 100"));
-}
-
-TEST(CompleteConfigTest, SaysWhatThisReleaseDoesNotOffer) {
-  EXPECT_THAT(DownstreamMistakes("upstream: {target: \"unix:/u\"}\n"
-                                 "fallback_upstreams: [{target: \"unix:/v\"}]"),
-              HasSubstr("fallback_upstreams: this release follows one upstream"));
 }
 
 }  // namespace

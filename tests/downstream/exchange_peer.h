@@ -34,6 +34,7 @@ class ExchangePeer : public ParityPeer {
     v1::ReconcileRequest open;
     open.mutable_open()->set_node_id(caller_.bytes());
     *open.mutable_open()->mutable_subscription() = subscription;
+    open.mutable_open()->set_mode(mode);
     EXPECT_TRUE(Send(open).ok());
     v1::ReconcileSums sums = Receive()->sums();
     sums.set_symbols(knows_items_);
@@ -63,6 +64,7 @@ class ExchangePeer : public ParityPeer {
 
   v1::HelloResponse hello;
   v1::Subscription subscription;  // Of the caller.
+  v1::NodeMode mode = v1::NODE_MODE_REPLICA;
   bool lacks_files = false;
   int asked_keys = 0;
   int asked_records = 0;

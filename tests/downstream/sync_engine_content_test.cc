@@ -223,6 +223,18 @@ TEST(SyncEngineContentTest, FetchesWhatANodeBelowWantsAndSaysWhereItStands) {
   EXPECT_EQ(bench.All<ContentChanged>().back().answer.status().reason(), "ITEM_NOT_FOUND");
 }
 
+TEST(SyncEngineContentTest, FetchesWhatANodeBelowWantedBeforeAnUpdateHereNamedIt) {
+  EngineBench bench;
+  bench.OfferFile("late");
+  bench.Start();
+  bench.Tell(ContentWanted{Digest::Of("late")});
+  EXPECT_EQ(bench.All<ContentChanged>().back().answer.state(), v1::CONTENT_STATE_FAILED);
+  bench.upstream().AddUpdate({.name = "a", .contents = {"late"}});
+  bench.Run();
+  EXPECT_TRUE(bench.files.contains(Digest::Of("late")));
+  EXPECT_EQ(bench.All<ContentChanged>().back().answer.state(), v1::CONTENT_STATE_READY);
+}
+
 TEST(SyncEngineContentTest, FetchesAFileAnewThatWasFoundWrong) {
   EngineBench bench;
   bench.upstream().AddUpdate({.name = "a", .contents = {"file"}});

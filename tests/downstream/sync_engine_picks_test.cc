@@ -43,7 +43,7 @@ class SyncEnginePicksTest : public ::testing::Test {
   }
 
   // The updates that are picked now.
-  size_t Picks() { return ReadSubscriptionInForce(bench_.catalog().Read())->update_ids_size(); }
+  int Picks() { return ReadSubscriptionInForce(bench_.catalog().Read())->update_ids_size(); }
 
   // Here is exactly what is selected, without a comparison that found the tail wrong.
   void ExpectExact() {
@@ -97,7 +97,7 @@ TEST_F(SyncEnginePicksTest, TakesWhatItsSelectionNeedsTransitively) {
   EXPECT_TRUE(bench_.Has("base"));
   EXPECT_TRUE(bench_.Has("ground"));
   EXPECT_FALSE(bench_.Has("tool"));
-  EXPECT_EQ(Picks(), 2U);  // "agent" comes with its product.
+  EXPECT_EQ(Picks(), 2);  // "agent" comes with its product.
   ExpectExact();
 }
 
@@ -124,7 +124,7 @@ TEST_F(SyncEnginePicksTest, LetsGoOfWhatNothingNeedsAnyMore) {
   bench_.upstream().Commit(change);
   bench_.Run();
   EXPECT_FALSE(bench_.Has("base"));
-  EXPECT_EQ(Picks(), 0U);
+  EXPECT_EQ(Picks(), 0);
   ExpectExact();
 }
 

@@ -1,4 +1,5 @@
 // What must hold when the faults are over.
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -56,14 +57,53 @@ absl::Status Compare(const std::string& who, const Facts& expected, const Facts&
   return absl::OkStatus();
 }
 
-// What is kept was once a fact, and is kept only where a history was lost.
-absl::Status CheckKept(const SimNode& node, bool history_lost, const std::set<std::string>& ever) {
+// Whether the node above has the same revision or category, and `node` takes it.
+bool IsAbove(const SimNode& node, const ShardMember& member) {
+  const CatalogReader above = node.upstream_->catalog_->Read();
+  const auto selection = Selection::Expand(above, *ReadSubscription(node.catalog_->Read()));
+  const auto same = [&](const RecordColumns& columns) {
+    const auto shard = above.Shard(*ShardId::FromBytes(columns.header.shard_id()));
+    return !columns.key.kept() && columns.header.digest() == member.digest.view() && shard.ok() &&
+           selection.ok() && selection->Matches(shard->definition);
+  };
+  if (member.key.kind == v1::RECORD_KIND_REVISION) {
+    const auto revisions = above.Revisions(member.key.id);
+    return revisions.ok() && std::any_of(revisions->begin(), revisions->end(), same);
+  }
+  const auto columns = above.GetColumns({member.key.kind, member.key.id, 0, {}});
+  return columns.ok() && same(*columns);
+}
+
+// A node above that followed another meanwhile lets go of decisions of that one's in a comparison
+// which its own new selection explains (docs/decisions/0013); those below it keep them.
+bool AnySwitchedFrom(const SimNode& node) {
+  for (const SimNode* above = &node; above != nullptr; above = above->upstream_) {
+    if (above->ever_switched_) return true;
+  }
+  return false;
+}
+
+// What is kept was once a fact, and is kept only where a history was lost, or where another
+// upstream was followed meanwhile which had it.
+absl::Status CheckKept(const SimNode& node, bool history_lost, bool any_switched,
+                       const std::set<std::string>& ever) {
   const CatalogReader reader = node.catalog_->Read();
   ASSIGN_OR_RETURN(const std::vector<ShardInfo> shards, reader.Shards());
   for (const ShardInfo& shard : shards) {
     if (shard.definition.kept_by().empty()) continue;
-    if (!history_lost) return absl::InternalError(node.name_ + " keeps records without need");
     ASSIGN_OR_RETURN(const std::vector<ShardMember> members, reader.Members(shard.id, "", 1 << 20));
+    const bool own = shard.definition.kept_by() == node.catalog_->node_id().view();
+    if (!history_lost && !any_switched) {
+      return absl::InternalError(
+          absl::StrCat(node.name_, " keeps ", members.front().key.ToString(), " without need"));
+    }
+    for (const ShardMember& member : members) {
+      if (history_lost || !own) break;
+      if (!AnySwitchedFrom(node) || IsAbove(node, member)) {
+        return absl::InternalError(
+            absl::StrCat(node.name_, " keeps ", member.key.ToString(), " without need"));
+      }
+    }
     for (const ShardMember& member : members) {
       if (member.key.kind == v1::RECORD_KIND_SITE) {
         return absl::InternalError(node.name_ + " keeps what a node held back");
@@ -180,17 +220,29 @@ absl::Status CheckAcknowledgements(SimNode& node, const SimNode& root) {
 
 absl::Status Simulation::Check() {
   bool history_lost = false;
-  for (const auto& node : nodes_) history_lost |= node->history_lost_;
+  bool switched = false;
+  bool copied_back = false;
+  for (const auto& node : nodes_) {
+    history_lost |= node->history_lost_;
+    switched |= node->ever_switched_;
+    copied_back |= node->copied_back_;
+  }
   for (const auto& node : nodes_) {
     if (!node->up()) return absl::InternalError(node->name_ + " is down in the end");
     RETURN_IF_ERROR(Annotate(CheckInvariants(node->catalog_->Read()), node->name_));
-    RETURN_IF_ERROR(CheckKept(*node, history_lost, edits_->ever()));
-    if (node->upstream_ == nullptr) continue;
+    RETURN_IF_ERROR(CheckKept(*node, history_lost, switched, edits_->ever()));
+    if (node->upstreams_.empty()) continue;
+    if (node->upstream_ != node->upstreams_.front()) {
+      return absl::InternalError(node->name_ + " does not return to the upstream that it prefers");
+    }
     RETURN_IF_ERROR(CheckNode(*node));
     if (node->decides()) RETURN_IF_ERROR(CheckOwnPolicies(*node));
     RETURN_IF_ERROR(CheckContent(*node));
-    RETURN_IF_ERROR(CheckAcknowledgements(*node, *nodes_.front()));
-    if (!history_lost) RETURN_IF_ERROR(CheckTail(*node));
+    // A node that followed another meanwhile may have taken back there what is known by the old
+    // way; and one that was put back from a copy does not know that it was told more.
+    if (!switched && !copied_back) RETURN_IF_ERROR(CheckAcknowledgements(*node, *nodes_.front()));
+    // Who comes back from another upstream may have to compare.
+    if (!history_lost && !switched) RETURN_IF_ERROR(CheckTail(*node));
   }
   return absl::OkStatus();
 }

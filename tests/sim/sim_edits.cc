@@ -87,7 +87,7 @@ void SimEdits::RefetchFiles() {
   for (const RecordColumns& row : *rows) StoreFile(BytesOf(row.header.title()));
 }
 
-void SimEdits::PutUpdate() {
+UpdateFacts SimEdits::NextOffer() {
   UpdateFacts facts;
   facts.name = absl::StrCat("update", Pick(kUpdates));
   facts.title = absl::StrCat(facts.name, " build ", Pick(4));
@@ -96,6 +96,15 @@ void SimEdits::PutUpdate() {
   facts.contents = {BytesOf(facts.title)};
   if (Pick(3) == 0) facts.languages = {Pick(2) == 0 ? "de" : "fr"};
   if (Pick(3) == 0) facts.prerequisites = {absl::StrCat("update", Pick(kUpdates))};
+  // A source offers what it has again and again.
+  const auto [offered, is_new] = offered_.try_emplace(facts.name, facts);
+  const bool again = Pick(3) == 0;
+  if (!is_new && !again) offered->second = facts;
+  return offered->second;
+}
+
+void SimEdits::PutUpdate() {
+  const UpdateFacts facts = NextOffer();
   StoreFile(facts.contents.front());
   CheckedRecord packed = *PackRevision(MakeRevision(facts), 0);
   const Uuid id = UpdateIdOf(facts.name);

@@ -3,12 +3,14 @@
 // node.
 #pragma once
 
+#include <map>
 #include <random>
 #include <set>
 #include <string>
 
 #include "common/digest.h"
 #include "tests/sim/sim_node.h"
+#include "tests/storage/test_catalog.h"
 
 namespace sluice {
 
@@ -39,6 +41,7 @@ class SimEdits {
  private:
   int Pick(int n) { return std::uniform_int_distribution<int>(0, n - 1)(random_); }
   void StoreFile(const std::string& bytes);
+  UpdateFacts NextOffer();
   void PutUpdate();
   void PutDecision(SimNode& node);
   void PutNotice(SimNode& node);
@@ -50,6 +53,7 @@ class SimEdits {
   SimNode& root_;
   std::mt19937_64& random_;
   std::set<std::string> ever_;
+  std::map<std::string, UpdateFacts> offered_;  // What the source had last, by name.
 };
 
 }  // namespace sluice

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/errors.h"
+#include "downstream/upstream_check.h"
 #include "gtest/gtest.h"
 
 namespace sluice {
@@ -13,10 +14,11 @@ constexpr int64_t kLoadPackBytes = 1000;
 
 }  // namespace
 
-SimNode::SimNode(std::string name, SimNode* upstream, v1::NodeMode mode, Clock& clock,
+SimNode::SimNode(std::string name, std::vector<SimNode*> upstreams, v1::NodeMode mode, Clock& clock,
                  std::mt19937_64& random, std::function<void(SimNode&, const EngineAction&)> act)
     : name_(std::move(name)),
-      upstream_(upstream),
+      upstreams_(std::move(upstreams)),
+      upstream_(upstreams_.empty() ? nullptr : upstreams_.front()),
       mode_(mode),
       clock_(clock),
       random_(random),
@@ -51,7 +53,8 @@ void SimNode::Start() {
   answers_.clear();
   wanted_below_.clear();
   report_due_ = false;
-  if (upstream_ == nullptr) return;
+  if (upstreams_.empty()) return;
+  FollowFirst();
   SyncEngineOptions options;
   options.node = {name_, mode_, "sim"};
   options.peer = upstream_->name_;
@@ -77,12 +80,69 @@ void SimNode::Kill() {
 
 void SimNode::Handle(const EngineEvent& event) {
   if (engine_ == nullptr) return;
+  std::optional<v1::Session> session;
   for (const EngineAction& action : engine_->Handle(event, clock_.Now())) {
+    if (const auto* said = std::get_if<SessionChanged>(&action)) session = said->session;
     if (const auto* changed = std::get_if<ContentChanged>(&action)) {
       const auto digest = Digest::FromBytes(changed->answer.digest());
       if (digest.ok()) answers_[*digest] = changed->answer;
     }
     act_(*this, action);
+  }
+  const absl::Time now = clock_.Now();
+  UpstreamChoice::Verdict verdict = UpstreamChoice::Verdict::kStay;
+  if (session.has_value() && session->peer() == upstream_->name_) {
+    verdict = choice_->Saw(*session, now);
+  }
+  if (engine_->watching()) choice_->Succeeded(now);
+  if (watched_ && !engine_->watching() && !engine_->session_running()) choice_->Broke(now);
+  watched_ = engine_->watching();
+  Switch(verdict, "it failed");
+}
+
+void SimNode::FollowFirst() {
+  upstream_ = upstreams_.front();
+  watched_ = false;
+  // So that the quiet time is long enough to return.
+  choice_ = std::make_unique<UpstreamChoice>(
+      upstreams_.size(), UpstreamChoice::Options{.answers_needed_max = 4}, random_);
+}
+
+void SimNode::Repoint(std::vector<SimNode*> upstreams) {
+  on_switch_(*this);
+  upstreams_ = std::move(upstreams);
+  FollowFirst();
+  ever_switched_ = true;
+  Handle(UpstreamSwitched{upstream_->name_, "an operator said so", /*at_once=*/true});
+}
+
+void SimNode::Switch(UpstreamChoice::Verdict verdict, const std::string& why) {
+  if (verdict == UpstreamChoice::Verdict::kStay) return;
+  on_switch_(*this);
+  upstream_ = upstreams_[choice_->current()];
+  watched_ = false;
+  ever_switched_ = true;
+  Handle(UpstreamSwitched{upstream_->name_, why, verdict == UpstreamChoice::Verdict::kSwitch});
+}
+
+absl::Time SimNode::choice_due() const {
+  return engine_ == nullptr ? absl::InfiniteFuture() : choice_->next_due();
+}
+
+void SimNode::Choose(const std::function<bool(SimNode&)>& reachable) {
+  const absl::Time now = clock_.Now();
+  if (choice_due() > now) return;
+  const UpstreamChoice::Verdict verdict = choice_->Tick(now);
+  if (verdict != UpstreamChoice::Verdict::kStay) return Switch(verdict, "no connection");
+  for (const size_t probed : choice_->TakeProbes(now)) {
+    SimNode& upstream = *upstreams_[probed];
+    absl::Status answer = absl::UnavailableError("the sim says so");
+    if (reachable(upstream)) {
+      const absl::StatusOr<v1::HelloResponse> hello =
+          upstream.server_->Hello(*engine_->MakeHello());
+      answer = hello.ok() ? CheckUpstream(*hello, catalog_->node_id()) : hello.status();
+    }
+    Switch(choice_->ProbeAnswered(probed, answer, now), "it answers again");
   }
 }
 

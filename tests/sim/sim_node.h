@@ -13,6 +13,7 @@
 
 #include "common/clock.h"
 #include "downstream/sync_engine.h"
+#include "downstream/upstream_choice.h"
 #include "storage/memory_content_store.h"
 #include "storage/memory_ordered_store.h"
 #include "upstream/content_demand.h"
@@ -34,8 +35,9 @@ class SimAnchor : public MemoryAnchor {
 
 class SimNode : public ContentDemand {
  public:
-  // `act` carries out what the engine wants. The root has no upstream.
-  SimNode(std::string name, SimNode* upstream, v1::NodeMode mode, Clock& clock,
+  // `act` carries out what the engine wants. The root has no upstreams; others follow the first,
+  // and the next while that cannot be used.
+  SimNode(std::string name, std::vector<SimNode*> upstreams, v1::NodeMode mode, Clock& clock,
           std::mt19937_64& random, std::function<void(SimNode&, const EngineAction&)> act);
 
   // Opens the stores; a store behind its anchor gets a new epoch. Then the engine begins.
@@ -49,6 +51,10 @@ class SimNode : public ContentDemand {
   bool hit() const { return store_.write_failed() || (anchor_.fail_ && anchor_hit_); }
 
   void Handle(const EngineEvent& event);
+  // Lets the choice of an upstream see what is due by the clock. `reachable`: whether a probe
+  // comes through.
+  void Choose(const std::function<bool(SimNode&)>& reachable);
+  absl::Time choice_due() const;
   // Tells the engine what waits for it: files that nodes below want.
   void Poll();
 
@@ -63,9 +69,20 @@ class SimNode : public ContentDemand {
   int64_t Watch(std::function<void()>) override { return 0; }
   void Unwatch(int64_t) override {}
 
+  void FollowFirst();
+  void Switch(UpstreamChoice::Verdict verdict, const std::string& why);
+  // As an operator does who says whom this node is to follow.
+  void Repoint(std::vector<SimNode*> upstreams);
+
   const std::string name_;
-  SimNode* upstream_;
+  std::vector<SimNode*> upstreams_;
+  SimNode* upstream_;  // The one that is followed.
   const v1::NodeMode mode_;
+  // Called before another one is: what is open to the one before ends.
+  std::function<void(SimNode&)> on_switch_ = [](SimNode&) {};
+  std::unique_ptr<UpstreamChoice> choice_;
+  bool watched_ = false;
+  bool ever_switched_ = false;
   Clock& clock_;
   std::mt19937_64& random_;
   const std::function<void(SimNode&, const EngineAction&)> act_;
@@ -80,6 +97,7 @@ class SimNode : public ContentDemand {
   int incarnation_ = 0;
   int guard_percent_ = 100;
   bool history_lost_ = false;
+  bool copied_back_ = false;  // Its files were put back from a copy, and it does not know.
   std::map<Digest, v1::ContentAnswer> answers_;
   std::deque<Digest> wanted_below_;
   bool report_due_ = false;

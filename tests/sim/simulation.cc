@@ -15,7 +15,7 @@ namespace {
 
 constexpr int kSteps = 60;
 constexpr absl::Duration kStepMax = absl::Seconds(20);
-constexpr absl::Duration kQuiet = absl::Minutes(20);
+constexpr absl::Duration kQuiet = absl::Hours(3);
 constexpr absl::Duration kStillQuiet = absl::Minutes(10);
 // What only a kept revision names can be had from nobody, until something above names it again,
 // perhaps outside of the node's selection. So a node goes on asking, each 2.5 to 5 minutes.
@@ -31,13 +31,13 @@ Simulation::Simulation(uint64_t seed)
     : seed_(seed), random_(seed), clock_(absl::FromUnixSeconds(1'700'000'000)) {
   const int count = 3 + Pick(4);
   for (int i = 0; i < count; ++i) {
-    // Depth follows from choosing any earlier node as upstream.
-    SimNode* const upstream = i == 0 ? nullptr : nodes_[static_cast<size_t>(Pick(i))].get();
+    const std::vector<SimNode*> upstreams = PickUpstreams(i);
     const v1::NodeMode below = Pick(4) == 0 ? v1::NODE_MODE_AUTONOMOUS : v1::NODE_MODE_REPLICA;
     nodes_.push_back(std::make_unique<SimNode>(
-        absl::StrCat("node", i), upstream, i == 0 ? v1::NODE_MODE_ROOT : below, clock_, random_,
+        absl::StrCat("node", i), upstreams, i == 0 ? v1::NODE_MODE_ROOT : below, clock_, random_,
         [this](SimNode& node, const EngineAction& action) { Act(node, action); }));
     nodes_.back()->guard_percent_ = kGuardPercents[static_cast<size_t>(Pick(3))];
+    nodes_.back()->on_switch_ = [this](SimNode& node) { CloseLinks(node); };
   }
   for (const auto& node : nodes_) node->Start();
   edits_ = std::make_unique<SimEdits>(*nodes_.front(), random_);
@@ -104,8 +104,24 @@ void Simulation::Settle() {
       });
     }
     node->Poll();
+    node->Choose([this](SimNode& upstream) {
+      const bool lost = faulty_ && Chance() < 0.1;
+      return upstream.up() && !lost;
+    });
+    const absl::Time due = node->choice_due();
+    if (due == absl::InfiniteFuture() || choice_due_[node.get()] == due) continue;
+    choice_due_[node.get()] = due;
+    At(due, [] {});  // So that somebody looks at it then.
   }
   PollWaiting();
+}
+
+void Simulation::CloseLinks(const SimNode& node) {
+  for (auto& [upstream, links] : feeds_) {
+    for (const auto& link : links) {
+      if (link->child == &node) link->closed = true;
+    }
+  }
 }
 
 absl::Duration Simulation::Delay() {
@@ -400,76 +416,6 @@ void Simulation::Fetch(SimNode& node, const ContentInfo& file) {
     }
     Deliver(link, FileFetched{file.digest, status, file.size_bytes});
   });
-}
-
-// ---- Faults and edits.
-
-void Simulation::Edit() {
-  if (Chance() < 0.8) {
-    edits_->Edit();
-  } else {
-    edits_->EditBelow(*nodes_[static_cast<size_t>(1 + Pick(static_cast<int>(nodes_.size()) - 1))]);
-  }
-  Settle();
-}
-
-void Simulation::Restart(SimNode& node) {
-  if (node.up()) node.Kill();
-  timers_[&node] = absl::InfiniteFuture();
-  node.Start();
-  edits_->Remember(node);
-  if (node.upstream_ == nullptr) edits_->RefetchFiles();
-}
-
-void Simulation::Fault() {
-  SimNode& node = *nodes_[static_cast<size_t>(Pick(static_cast<int>(nodes_.size())))];
-  if (Chance() < 0.1) {
-    node.ReleaseHeld();
-    return;
-  }
-  switch (Pick(6)) {
-    case 0:  // Killed before a write that is yet to come.
-      node.store_.FailWritesFrom(1 + Pick(12));
-      return;
-    case 1:  // Killed between a commit and its anchor.
-      node.anchor_.fail_ = true;
-      return;
-    case 2:
-      backups_[&node] = node.store_.Backup();
-      return;
-    case 3: {  // Taken back in time; its files are newer than its store then.
-      const auto backup = backups_.find(&node);
-      if (backup == backups_.end() || Chance() < 0.5) return;
-      if (node.up()) node.Kill();
-      // A commit that never reached the anchor may have been read below; the anchor cannot tell.
-      const auto head = [](const std::shared_ptr<const OrderedView>& view) {
-        return CatalogReader(view).State()->head_seq();
-      };
-      node.history_lost_ |= head(backup->second) < head(node.store_.View());
-      node.store_.Restore(backup->second);
-      backups_.erase(backup);
-      return Restart(node);
-    }
-    case 4:
-      return Restart(node);
-    default: {  // Another subscription.
-      if (!node.up() || node.upstream_ == nullptr) return;
-      v1::Subscription subscription;
-      const bool pins_alone = Chance() < 0.4;
-      if (pins_alone) subscription = ReadSubscription(node.catalog_->Read()).value();
-      if (pins_alone || Chance() < 0.5) edits_->PickPins(subscription);
-      for (int i = 0; !pins_alone && i < SimEdits::kProducts && Chance() < 0.7; ++i) {
-        subscription.add_products(SimEdits::ProductPath(Pick(SimEdits::kProducts)));
-      }
-      if (!pins_alone && Chance() < 0.3) subscription.add_languages("de");
-      if (!pins_alone && Chance() < 0.2) subscription.add_classifications("Updates");
-      CatalogChange change;
-      change.PutRow(Family::kSettings, kSubscriptionSetting, subscription);
-      if (node.catalog_->Commit(change).ok()) {
-        node.Handle(SyncRequested{v1::SYNC_TRIGGER_SUBSCRIPTION});
-      }
-    }
-  }
 }
 
 }  // namespace sluice

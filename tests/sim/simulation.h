@@ -80,7 +80,13 @@ class Simulation {
   void Fetch(SimNode& node, const ContentInfo& file);
   void PollWaiting();
 
+  // The open streams of a node that follows another one from now on.
+  void CloseLinks(const SimNode& node);
+
+  // Any earlier nodes, so that no circle comes about: one, or another one as fallback.
+  std::vector<SimNode*> PickUpstreams(int node);
   void Fault();
+  void RestoreCopy(SimNode& node);
   void Edit();
   void Restart(SimNode& node);
   absl::Status Check();
@@ -99,7 +105,13 @@ class Simulation {
   std::map<std::string, std::vector<std::shared_ptr<Link>>> feeds_;  // By upstream.
   std::vector<Waiting> waiting_;
   std::map<SimNode*, absl::Time> timers_;
-  std::map<SimNode*, std::shared_ptr<const OrderedView>> backups_;
+  std::map<SimNode*, absl::Time> choice_due_;
+  // A node's store at some time, and its anchor then.
+  struct Copy {
+    std::shared_ptr<const OrderedView> store;
+    std::optional<AnchorState> anchor;
+  };
+  std::map<SimNode*, Copy> backups_;
   std::unique_ptr<SimEdits> edits_;
 };
 
