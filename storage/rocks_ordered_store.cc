@@ -60,7 +60,8 @@ rocksdb::DBOptions DatabaseOptions(bool create, rocksdb::Env* env) {
   return options;
 }
 
-rocksdb::ColumnFamilyOptions FamilyOptions(const std::shared_ptr<rocksdb::Cache>& cache) {
+rocksdb::ColumnFamilyOptions FamilyOptions(Family family,
+                                           const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::ColumnFamilyOptions options;
   options.write_buffer_size = kWriteBufferBytes;
   options.compression = rocksdb::kLZ4Compression;
@@ -209,11 +210,11 @@ absl::StatusOr<std::unique_ptr<RocksOrderedStore>> RocksOrderedStore::OpenDataba
   std::vector<rocksdb::ColumnFamilyDescriptor> families;
   for (int i = 0; i < kFamilyCount; ++i) {
     const auto family = static_cast<Family>(i);
-    families.emplace_back(std::string(FamilyName(family)), FamilyOptions(cache));
+    families.emplace_back(std::string(FamilyName(family)), FamilyOptions(family, cache));
   }
   // RocksDB insists on a family of its own. The size of its buffer decides how much of the disk is
   // taken for the log beforehand.
-  families.emplace_back(rocksdb::kDefaultColumnFamilyName, FamilyOptions(cache));
+  families.emplace_back(rocksdb::kDefaultColumnFamilyName, FamilyOptions(Family::kState, cache));
 
   std::vector<rocksdb::ColumnFamilyHandle*> opened;
   rocksdb::DB* db = nullptr;
