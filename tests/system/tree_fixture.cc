@@ -138,6 +138,12 @@ int64_t TreeTest::RecordBytes(const NodeProcess& node) {
   return bytes;
 }
 
+int64_t TreeTest::RevisionsMoved(const NodeProcess& node) {
+  int64_t revisions = 0;
+  for (const v1::Session& session : Sessions(node)) revisions += session.counts().revisions();
+  return revisions;
+}
+
 int TreeTest::Parity::Count(v1::FindingClass finding_class) const {
   int count = 0;
   for (const v1::Finding& finding : findings) count += finding.finding_class() == finding_class;
