@@ -50,6 +50,9 @@ absl::Status PickFetch::Take(v1::GetRecordsResponse response, absl::Time now) {
     if (asked.has_value()) keys_asked_.pop_front();
     if (item.status().code() == 0) {
       answered = true;
+      if (const auto key = RecordKey::FromProto(item.record().key()); key.ok()) {
+        RETURN_IF_ERROR(applier_.DropTombstone(*key, change));
+      }
       applier_.Add(std::move(*item.mutable_record()), now, change);
     } else if (item.status().reason() != ReasonName(v1::REASON_ITEM_NOT_YET) ||
                item.status().code() != static_cast<int>(absl::StatusCode::kUnavailable)) {

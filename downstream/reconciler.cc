@@ -279,7 +279,7 @@ absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Th
     if (reader.GetColumns(entry.key).ok()) listed_.insert(entry.key);
     ASSIGN_OR_RETURN(const bool adopted, AdoptLocal(entry, shard, change));
     if (!adopted) {
-      RETURN_IF_ERROR(DropTombstone(entry.key, change));
+      RETURN_IF_ERROR(applier_.DropTombstone(entry.key, change));
       to_fetch_.push_back(entry.key);
     }
     RETURN_IF_ERROR(Flush(change, false));
@@ -289,13 +289,6 @@ absl::Status Reconciler::CompareShard(const ShardId& shard, const std::vector<Th
     RETURN_IF_ERROR(Flush(change, false));
   }
   return Flush(change, true);
-}
-
-// What was deleted in a history that is gone is no longer deleted.
-absl::Status Reconciler::DropTombstone(const RecordKey& key, CatalogChange& change) const {
-  ASSIGN_OR_RETURN(const std::optional<ShardId> shard, catalog_.Read().TombstoneShard(key));
-  if (shard.has_value()) change.Leave(key, *shard);
-  return absl::OkStatus();
 }
 
 // Where the same fact is in this catalog: under its own key, or kept by this node.

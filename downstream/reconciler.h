@@ -92,7 +92,6 @@ class Reconciler {
   absl::StatusOr<bool> AdoptLocal(const Theirs& theirs, const ShardId& shard,
                                   CatalogChange& change);
   absl::StatusOr<std::optional<RecordKey>> FindLocal(const Theirs& theirs) const;
-  absl::Status DropTombstone(const RecordKey& key, CatalogChange& change) const;
   void NoteAbsent(const ShardMember& member, const ShardId& shard, CatalogChange& change);
   // Makes room for what the upstream has under the key of a record that is newer here.
   void StepAside(const ShardMember& member, const ShardId& shard, CatalogChange& change);

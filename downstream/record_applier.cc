@@ -1,5 +1,6 @@
 #include "downstream/record_applier.h"
 
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -124,6 +125,12 @@ void RecordApplier::Add(const v1::Left& left, CatalogChange& change) const {
       leave_kept(revision);
     }
   }
+}
+
+absl::Status RecordApplier::DropTombstone(const RecordKey& key, CatalogChange& change) const {
+  ASSIGN_OR_RETURN(const std::optional<ShardId> shard, catalog_.Read().TombstoneShard(key));
+  if (shard.has_value()) change.Leave(key, *shard);
+  return absl::OkStatus();
 }
 
 absl::Status RecordApplier::Apply(v1::ChangeBatch batch, absl::Time now, v1::Cursor& cursor,

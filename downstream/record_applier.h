@@ -42,6 +42,9 @@ class RecordApplier {
   void Add(v1::Record record, absl::Time now, CatalogChange& change);
   void Add(const v1::Left& left, CatalogChange& change) const;
 
+  // The upstream has the record: what was deleted in a history that is gone is no longer deleted.
+  absl::Status DropTombstone(const RecordKey& key, CatalogChange& change) const;
+
   // Applies a batch and moves `cursor` to its end, in one commit, with what is in `change` already.
   absl::Status Apply(v1::ChangeBatch batch, absl::Time now, v1::Cursor& cursor,
                      CatalogChange change = {});

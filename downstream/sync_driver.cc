@@ -178,6 +178,8 @@ void SyncDriver::Handle(EngineEvent event) {
     log_.Warn("upstream_switched", {{"upstream", switched->peer}, {"why", switched->why}});
   }
   const bool moved = std::holds_alternative<UpstreamSwitched>(event);
+  // The next message is on its way while this one is taken in; no more than that one.
+  if (changes != 0) follower_->calls().ReadMoreChanges(changes);
   const std::vector<EngineAction> actions = engine_.Handle(std::move(event), clock_.Now());
   for (const EngineAction& action : actions) Do(action);
   // After a session with the one before has ended.
@@ -189,7 +191,6 @@ void SyncDriver::Handle(EngineEvent event) {
     switched = follower_->Saw(session->session, clock_.Now());
   }
   follower_->SawStream(engine_.watching(), engine_.session_running(), clock_.Now());
-  if (changes != 0) follower_->calls().ReadMoreChanges(changes);
   if (load != 0) follower_->calls().ReadMoreLoad(load);
   {
     MutexLock lock(mutex_);

@@ -142,11 +142,16 @@ void SyncEngine::CatalogDone() {
 }
 
 void SyncEngine::EndIfSettled() {
-  if (!sessions_.running() || !catalog_done_ || !wants_.settled()) return;
+  CatalogChange along = std::exchange(at_end_, CatalogChange());
+  if (!sessions_.running() || !catalog_done_ || !wants_.settled()) {
+    if (!along.empty()) Check(catalog_.Commit(along).status());
+    return;
+  }
   catalog_done_ = false;
   sessions_.session().set_phase(v1::SYNC_PHASE_REPORT);
-  report_due_ = true;
-  if (!Check(sessions_.End(absl::OkStatus(), now_))) return;
+  const bool nothing_new = sessions_.session().method() == v1::SYNC_METHOD_NONE;
+  if (!nothing_new || !KnownAbove()) report_due_ = true;
+  if (!Check(sessions_.End(absl::OkStatus(), now_, std::move(along)))) return;
   Announce();
   compared_ = false;
   const bool watch_broke = options_.watch && state_ == State::kIdle;
@@ -327,11 +332,19 @@ void SyncEngine::On(const ReportAnswered& event) {
   if (event.call != report_call_) return;
   report_call_ = 0;
   leases_.Answered(event.status.ok());
+  told_.Answered(event.status.ok());
   if (event.status.ok() && Check(outbox_.Delivered())) report_due_ |= outbox_.more();
   if (!IsRetryable(event.status)) return;
   // Nothing else may change here for a long time, and the upstream would go on showing old counts.
   report_due_ = true;
   report_not_before_ = now_ + kReportRetry;
+}
+
+void SyncEngine::LetChangesPass() {
+  // What waits already is not put off again.
+  const absl::Time later = now_ + kReportSpacing;
+  if (!wants_.touched()) acknowledge_not_before_ = std::max(acknowledge_not_before_, later);
+  if (!report_due_) report_not_before_ = std::max(report_not_before_, later);
 }
 
 // Says how far decided updates have come; not for every file anew.
@@ -354,6 +367,11 @@ bool SyncEngine::CanReport() const {
   return report_due_ && report_call_ == 0 && failures_ == 0 && state_ != State::kHello;
 }
 
+bool SyncEngine::KnownAbove() const {
+  const auto report = MakeReport(catalog_.Read(), options_.node, wants_, now_);
+  return report.ok() && told_.Knows(*report, now_);
+}
+
 void SyncEngine::PumpReport() {
   report_due_ |= leases_.renew_at() <= now_;
   if (!CanReport() || now_ < report_not_before_) return;
@@ -366,6 +384,7 @@ void SyncEngine::PumpReport() {
   report_due_ = leases_.more();
   report_not_before_ = now_ + kReportSpacing;
   report_call_ = NextCall();
+  told_.Sending(*report, now_);
   Do(CallReport{report_call_, *report});
 }
 

@@ -26,6 +26,7 @@
 #include "downstream/reconciler.h"
 #include "downstream/record_applier.h"
 #include "downstream/removal_guard.h"
+#include "downstream/report_memory.h"
 #include "storage/acknowledgement_outbox.h"
 #include "storage/catalog.h"
 #include "storage/closure.h"
@@ -172,6 +173,11 @@ class SyncEngine {
   absl::Status WantRefused();
   void PumpAcknowledgements();
   void PumpReport();
+  // Puts off what is said up the tree of a change that came by itself: it costs synced writes here
+  // and above, while the change is on its way down; and the next one may follow.
+  void LetChangesPass();
+  // Whether the upstream was told already what there is to say of this node.
+  bool KnownAbove() const;
   void RememberContent(const v1::ContentAnswer& answer);
   void SetNextTimer();
   // A failure of this node's own store ends the session; nothing can be done without it.
@@ -188,6 +194,7 @@ class SyncEngine {
   RecordApplier applier_;
   RemovalGuard guard_;
   LeaseReport leases_;
+  ReportMemory told_;
   SelectionSums sums_;
   ContentWants wants_;
   std::set<Digest> refused_;   // Files that nodes below asked for, and no update here names.
@@ -225,6 +232,7 @@ class SyncEngine {
   uint64_t compared_seq_ = 0;  // The upstream's seq when it was last compared with.
   std::string verified_;       // The last mark's fingerprint, where ours was the same.
   bool marks_only_ = false;    // The open stream carries no records; what is new is compared for.
+  CatalogChange at_end_;       // What the end of the session is to take along into its commit.
   // Whom this node agreed with last, and how far that one had followed the root then.
   v1::NodeStatus in_step_;
   bool in_step_stored_ = true;

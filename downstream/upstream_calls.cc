@@ -17,7 +17,7 @@ constexpr int kCallers = 4;  // Hello or records, a report, a request for conten
 
 }  // namespace
 
-// Takes one message of a stream at a time: the next is let in when the engine has taken this one.
+// Takes one message of a stream at a time: the next is let in when the driver asks for it.
 template <typename Received, typename Ended>
 class UpstreamCalls::Receiver : public StreamReceiver {
  public:

@@ -54,7 +54,7 @@ class UpstreamCalls {
   // Ends the change stream and the comparison, if they are open; files go on.
   void CloseStreams();
 
-  // The last message of the change stream was taken in; the next may come.
+  // The last message of the change stream is being taken in; the next may come.
   void ReadMoreChanges(CallNumber call);
   // The same for the load.
   void ReadMoreLoad(CallNumber call);

@@ -1,6 +1,7 @@
 #include "storage/bulk_load.h"
 
 #include <algorithm>
+#include <future>
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
@@ -32,12 +33,10 @@ absl::string_view TakeKey(absl::string_view& rows) {
 
 // A serialised LogEntry with nothing but its first two fields, which are bytes of less than 128: a
 // tag, a size, the bytes. The message itself would allocate both.
-std::string LogEntryOf(absl::string_view key, const ShardId& shard) {
+absl::string_view LogEntryOf(absl::string_view key, const ShardId& shard, std::string& entry) {
   static_assert(stored::v1::LogEntry::kRecordKeyFieldNumber == 1);
   static_assert(stored::v1::LogEntry::kShardIdFieldNumber == 2);
-  std::string entry;
-  entry.reserve(4 + key.size() + shard.view().size());
-  entry.push_back('\x0a');
+  entry.assign(1, '\x0a');
   entry.push_back(static_cast<char>(key.size()));
   entry.append(key.data(), key.size());
   entry.push_back('\x12');
@@ -51,6 +50,21 @@ absl::string_view TakeBytes(size_t size, absl::string_view& rows) {
   rows.remove_prefix(size);
   return bytes;
 }
+
+// A key that begins with the digest or id of what is used: eight bytes of that mostly tell which
+// one is first.
+struct UseRow {
+  explicit UseRow(absl::string_view use) : key(use) {
+    for (size_t i = 0; i < sizeof(first); ++i) first = first << 8 | static_cast<uint8_t>(use[i]);
+  }
+  bool operator<(const UseRow& other) const {
+    return first != other.first ? first < other.first : key < other.key;
+  }
+  bool operator==(const UseRow& other) const { return key == other.key; }
+
+  uint64_t first = 0;
+  absl::string_view key;
+};
 
 }  // namespace
 
@@ -136,7 +150,7 @@ absl::Status BulkLoad::Add(v1::LoadPack pack) {
   }
   job->context.first_seq = loaded_.after_seq + loaded_.records + 1;
   job->context.count = std::max(pack.count(), 0);
-  job->rows.pack = std::move(*pack.mutable_records());
+  job->rows.received = std::move(*pack.mutable_records());
   loaded_.records += static_cast<uint64_t>(job->context.count);
   Job& begun = *job;
   jobs_.push_back(std::move(job));
@@ -182,7 +196,7 @@ absl::Status BulkLoad::WriteRow(const LoadRows::Row& row) {
   RETURN_IF_ERROR(ingest_->Put(Family::kRecords, row.key, row.value));
   ShardInfo& shard = *shards_[row.shard];
   RETURN_IF_ERROR(ingest_->Put(Family::kLog, EncodeSeq(loaded_.after_seq + ++written_),
-                               LogEntryOf(row.key, shard.id)));
+                               LogEntryOf(row.key, shard.id, log_entry_)));
   if (row.member.empty()) return absl::OkStatus();
   shard.fingerprint.Add(row.digest);
   // The lowest bits name the kind, also of what is kept.
@@ -197,13 +211,29 @@ absl::StatusOr<Fingerprint> BulkLoad::Finish() {
   for (size_t place = 0; place < by_id_.size(); ++place) by_id_[place] = place;
   std::sort(by_id_.begin(), by_id_.end(),
             [this](size_t a, size_t b) { return shards_[a]->id < shards_[b]->id; });
-  RETURN_IF_ERROR(WriteMembers());
-  RETURN_IF_ERROR(WriteUses(file_uses_, Digest::kSizeBytes, Family::kFileUses));
-  RETURN_IF_ERROR(WriteUses(dependents_, Uuid::kSizeBytes, Family::kDependents));
+  RETURN_IF_ERROR(WriteSorted());
   RETURN_IF_ERROR(WriteShards());
   std::vector<ShardInfo> shards;
   for (const std::unique_ptr<ShardInfo>& shard : shards_) shards.push_back(*shard);
   return FingerprintOfShards(shards);
+}
+
+absl::Status BulkLoad::WriteSorted() {
+  const auto write_uses = [this]() -> absl::Status {
+    RETURN_IF_ERROR(WriteUses(file_uses_, Digest::kSizeBytes, Family::kFileUses));
+    return WriteUses(dependents_, Uuid::kSizeBytes, Family::kDependents);
+  };
+  if (pool_ == nullptr) {
+    RETURN_IF_ERROR(WriteMembers());
+    return write_uses();
+  }
+  // Shared with the task, which may still be about to leave when the result is there.
+  const auto promise = std::make_shared<std::promise<absl::Status>>();
+  std::future<absl::Status> written = promise->get_future();
+  pool_->Submit([promise, write_uses] { promise->set_value(write_uses()); });
+  const absl::Status members = WriteMembers();
+  const absl::Status uses = written.get();
+  return members.ok() ? uses : members;
 }
 
 absl::Status BulkLoad::WriteMembers() {
@@ -223,19 +253,19 @@ absl::Status BulkLoad::WriteMembers() {
 }
 
 absl::Status BulkLoad::WriteUses(SpilledRows& spilled, size_t prefix_bytes, Family family) {
-  std::vector<absl::string_view> uses;
+  std::vector<UseRow> uses;
   for (size_t first = 0; first < spilled.heaps(); ++first) {
     ASSIGN_OR_RETURN(const std::string heap, spilled.Take(first));
     uses.clear();
     for (absl::string_view rest = heap; !rest.empty();) {
       absl::string_view after = rest.substr(prefix_bytes);
       const size_t size = prefix_bytes + TakeKey(after).size();
-      uses.push_back(TakeBytes(size, rest));
+      uses.emplace_back(TakeBytes(size, rest));
     }
     std::sort(uses.begin(), uses.end());
     // A record may name one file twice.
     uses.erase(std::unique(uses.begin(), uses.end()), uses.end());
-    for (const absl::string_view use : uses) RETURN_IF_ERROR(ingest_->Put(family, use, ""));
+    for (const UseRow& use : uses) RETURN_IF_ERROR(ingest_->Put(family, use.key, ""));
   }
   return absl::OkStatus();
 }

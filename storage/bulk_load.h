@@ -65,6 +65,8 @@ class BulkLoad {
   absl::Status WriteOldest();
   absl::Status Write(const LoadRows& rows);
   absl::Status WriteRow(const LoadRows::Row& row);
+  // What other families order otherwise: two at once, where there is a pool.
+  absl::Status WriteSorted();
   absl::Status WriteMembers();
   // Rows of a prefix of so many bytes and a record key.
   absl::Status WriteUses(SpilledRows& uses, size_t prefix_bytes, Family family);
@@ -80,6 +82,7 @@ class BulkLoad {
   std::deque<std::unique_ptr<Job>> jobs_;
   std::vector<std::unique_ptr<Job>> spare_jobs_;
   std::string last_key_;
+  std::string log_entry_;   // The present one.
   SpilledRows members_;     // By shard, each shard's by key.
   SpilledRows file_uses_;   // By the first byte of the file's digest.
   SpilledRows dependents_;  // By the first byte of the id of what is needed.

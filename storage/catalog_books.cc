@@ -221,15 +221,15 @@ absl::StatusOr<WriteSet> CatalogCommit::Finish(const CatalogChange& asked) {
   if (!logged_ && rows.empty() && asked.audit().empty()) return WriteSet();
   Hasher hasher;
   hasher.Update(state_.running_hash());
-  const WriteSet written = view_->Changes();
+  WriteSet written = view_->Changes();
   for (const WriteSet::Change& change : written.changes()) {
     hasher.Update(FamilyName(change.family)).Update(change.key).Update(change.value.value_or(""));
   }
   state_.set_running_hash(hasher.Finish().bytes());
   state_.set_commits(state_.commits() + 1);
-  view_->Put(Family::kState, kStateKey, state_.SerializeAsString());
+  written.Put(Family::kState, kStateKey, state_.SerializeAsString());
   outcome_.head_seq = state_.head_seq();
-  return view_->Changes();
+  return written;
 }
 
 }  // namespace sluice

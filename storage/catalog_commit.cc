@@ -126,11 +126,12 @@ absl::Status CatalogCommit::Accept(CheckedRecord record, bool keep_decisions) {
     key = *place;
     *record.record.mutable_key() = key.ToProto();
   }
-  const CheckedRecord accepted = record;
-  if (keep_decisions) RETURN_IF_ERROR(KeepUndecided(key, accepted));
+  if (keep_decisions) RETURN_IF_ERROR(KeepUndecided(key, record));
+  const std::string digest = record.record.digest();
+  const v1::Stamp stamp = record.record.stamp();
   RETURN_IF_ERROR(TakeOver(key, std::move(record)));
   if (key.kept_by == self()) return absl::OkStatus();
-  return Adopt(key, accepted);
+  return Adopt(key, digest, stamp);
 }
 
 absl::StatusOr<std::optional<RecordKey>> CatalogCommit::PlaceRevision(

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "storage/catalog.h"
 #include "storage/catalog_change.h"
 #include "storage/merge.h"
@@ -70,7 +71,7 @@ class CatalogCommit {
   // Whether the same fact came from above, kept there or not.
   absl::StatusOr<bool> IsAbove(const RecordKey& key, const CheckedRecord& record) const;
   // Lets go of what this node keeps and its upstream has again.
-  absl::Status Adopt(const RecordKey& key, const CheckedRecord& record);
+  absl::Status Adopt(const RecordKey& key, absl::string_view digest, const v1::Stamp& stamp);
   absl::Status AdoptPolicy(const RecordKey& kept);
   // The policy and expiry of an update follow its current revision into another shard.
   absl::Status MoveFollowers(const Uuid& update_id, const v1::ShardDefinition& shard);

@@ -28,13 +28,14 @@ std::vector<v1::DecisionEntry> Undecided(const Entries& entries,
 
 }  // namespace
 
-absl::Status CatalogCommit::Adopt(const RecordKey& key, const CheckedRecord& record) {
+absl::Status CatalogCommit::Adopt(const RecordKey& key, absl::string_view digest,
+                                  const v1::Stamp& stamp) {
   if (key.kind == v1::RECORD_KIND_REVISION) {
     RecordKey kept = key;
     kept.kept_by = self();
     ASSIGN_OR_RETURN(const std::vector<RecordColumns> rows, RevisionRows(kept));
     for (const RecordColumns& row : rows) {
-      if (row.header.digest() != record.record.digest()) continue;
+      if (row.header.digest() != digest) continue;
       ASSIGN_OR_RETURN(const std::optional<CheckedRecord> stored, Load(row.key));
       ++outcome_.adopted;
       return Remove(row.key, *stored);
@@ -46,9 +47,9 @@ absl::Status CatalogCommit::Adopt(const RecordKey& key, const CheckedRecord& rec
   if (!stored.has_value()) return absl::OkStatus();
   if (key.kind == v1::RECORD_KIND_POLICY) return AdoptPolicy(kept);
   ASSIGN_OR_RETURN(const Stamp ours, Stamp::FromProto(stored->record.stamp()));
-  ASSIGN_OR_RETURN(const Stamp theirs, Stamp::FromProto(record.record.stamp()));
+  ASSIGN_OR_RETURN(const Stamp theirs, Stamp::FromProto(stamp));
   // A fact of a lost history outlives an older one; what is newer takes its place.
-  if (stored->record.digest() != record.record.digest() && theirs < ours) return absl::OkStatus();
+  if (stored->record.digest() != digest && theirs < ours) return absl::OkStatus();
   ++outcome_.adopted;
   return Remove(kept, *stored);
 }

@@ -6,6 +6,7 @@
 #include "common/errors.h"
 #include "common/status.h"
 #include "storage/catalog_keys.h"
+#include "storage/pack_frame.h"
 #include "storage/payload.h"
 #include "storage/record_pack.h"
 
@@ -155,10 +156,11 @@ void PackCheck::Settle() {
 }  // namespace
 
 absl::Status FillLoadRows(const LoadContext& context, LoadRows& rows) {
+  ASSIGN_OR_RETURN(const absl::string_view pack, OpenPackFrame(rows.received, rows.unframed));
   // About what headers and members add.
-  rows.bytes.reserve(rows.pack.size() * 2);
+  rows.bytes.reserve(pack.size() * 2);
   PackCheck check(context, rows);
-  RecordPackReader reader(rows.pack);
+  RecordPackReader reader(pack);
   PackedRecord packed;
   int found = 0;
   while (reader.Next(packed)) {

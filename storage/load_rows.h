@@ -24,7 +24,7 @@ namespace sluice {
 // The rows of one pack. Not to be copied or moved once it is filled: its rows point into it.
 struct LoadRows {
   struct Row {
-    absl::string_view key;     // Encoded.
+    absl::string_view key;     // Encoded; in the pack.
     absl::string_view value;   // For Family::kRecords.
     absl::string_view member;  // For Family::kShardMembers; empty for a tombstone.
     Digest digest;
@@ -39,8 +39,9 @@ struct LoadRows {
     absl::string_view key;
   };
 
-  std::string pack;   // Keys are in here.
-  std::string bytes;  // Values and members are in here.
+  std::string received;  // As it travelled.
+  std::string unframed;  // Where that is in a frame: the pack.
+  std::string bytes;     // Values and members are in here.
   std::vector<Row> rows;
   std::vector<FileUse> file_uses;
   std::vector<Dependent> dependents;
@@ -53,10 +54,10 @@ struct LoadContext {
   int count = 0;                         // Records that the pack is said to hold.
 };
 
-// Fills `rows`, whose `pack` is given.
+// Fills `rows`, of which `received` is given.
 //
-// Errors: those of CheckRecord (storage/payload.h); DATA_LOSS ITEM_CORRUPT the pack is damaged or
-// holds another number of records.
+// Errors: those of CheckRecord (storage/payload.h); DATA_LOSS ITEM_CORRUPT the pack or its frame
+// is damaged, or holds another number of records.
 absl::Status FillLoadRows(const LoadContext& context, LoadRows& rows);
 
 }  // namespace sluice

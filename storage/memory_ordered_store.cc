@@ -67,6 +67,7 @@ class MemoryOrderedStore::MemoryIngest : public SortedIngest {
   explicit MemoryIngest(MemoryOrderedStore& store) : store_(store) {}
 
   absl::Status Put(Family family, absl::string_view key, absl::string_view value) override {
+    MutexLock lock(mutex_);
     std::optional<std::string>& last = last_[IndexOf(family)];
     if (last.has_value() && key <= *last) {
       return absl::InvalidArgumentError(absl::StrCat("row ", absl::BytesToHexString(key), " in ",
@@ -76,13 +77,17 @@ class MemoryOrderedStore::MemoryIngest : public SortedIngest {
     rows_.Put(family, key, value);
     return absl::OkStatus();
   }
-  absl::Status Commit() override { return store_.Write(rows_); }
+  absl::Status Commit() override {
+    MutexLock lock(mutex_);
+    return store_.Write(rows_);
+  }
   std::string ScratchDirectory() const override { return ""; }
 
  private:
   MemoryOrderedStore& store_;
-  WriteSet rows_;
-  std::array<std::optional<std::string>, kFamilyCount> last_;
+  Mutex mutex_;
+  WriteSet rows_ ABSL_GUARDED_BY(mutex_);
+  std::array<std::optional<std::string>, kFamilyCount> last_ ABSL_GUARDED_BY(mutex_);
 };
 
 MemoryOrderedStore::MemoryOrderedStore() {

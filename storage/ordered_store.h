@@ -99,7 +99,7 @@ class SortedIngest {
  public:
   virtual ~SortedIngest() = default;
 
-  // Adds a row. The keys of each family come in ascending order.
+  // Adds a row: ascending keys in a family. Threads may add at once, to families of their own.
   //
   // Errors:
   //   INVALID_ARGUMENT    the key is not larger than the one before.

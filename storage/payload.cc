@@ -19,6 +19,9 @@ namespace sluice {
 namespace {
 
 constexpr int kZstdLevel = 3;
+// What is smaller stays as it is: it packs better with its neighbours, in the store's blocks and on
+// the wire, than by itself (docs/decisions/0016).
+constexpr size_t kPackedAloneBytesMin = 4096;
 
 std::atomic<int64_t> serialised_count{0};
 std::atomic<int64_t> decompressed_count{0};
@@ -47,8 +50,9 @@ ZSTD_DCtx* DecompressionContext() {
   return context.get();
 }
 
-// The zstd frame of `payload`, or nothing when that is no smaller.
+// The zstd frame of `payload`, or nothing when it is small or that is no smaller.
 std::string Compress(absl::string_view payload) {
+  if (payload.size() < kPackedAloneBytesMin) return "";
   std::string frame(ZSTD_compressBound(payload.size()), '\0');
   const size_t size = ZSTD_compressCCtx(CompressionContext(), frame.data(), frame.size(),
                                         payload.data(), payload.size(), kZstdLevel);

@@ -60,10 +60,16 @@ void RecordPackWriter::Add(const PackedRecord& record) {
   AppendSized(record.body, bytes_);
 }
 
-std::string RecordPackWriter::Finish() {
+void RecordPackWriter::Clear() {
   origins_.clear();
   count_ = 0;
-  return std::exchange(bytes_, {});
+  bytes_.clear();
+}
+
+std::string RecordPackWriter::Finish() {
+  std::string pack = std::move(bytes_);
+  Clear();
+  return pack;
 }
 
 bool RecordPackReader::Next(PackedRecord& record) {

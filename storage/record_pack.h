@@ -50,6 +50,10 @@ class RecordPackWriter {
 
   int count() const { return count_; }
   int64_t size_bytes() const { return static_cast<int64_t>(bytes_.size()); }
+  // The pack so far; until the next change.
+  absl::string_view pack() const { return bytes_; }
+  // As new, with the memory that it has.
+  void Clear();
   // The pack; the writer is as new afterwards.
   std::string Finish();
 

@@ -22,29 +22,16 @@ std::string DirectoryIn(rocksdb::DB& db) { return db.GetName() + "/ingest"; }
 
 rocksdb::Slice ToSlice(absl::string_view text) { return {text.data(), text.size()}; }
 
-// Holds a snapshot: while there is one, RocksDB numbers every row it takes in as newer than all
-// that were there. A row without number would show in views that are older than it.
-class SnapshotHold {
- public:
-  explicit SnapshotHold(rocksdb::DB& db) : db_(db), snapshot_(db.GetSnapshot()) {}
-  ~SnapshotHold() { db_.ReleaseSnapshot(snapshot_); }
-  SnapshotHold(const SnapshotHold&) = delete;
-  SnapshotHold& operator=(const SnapshotHold&) = delete;
-
- private:
-  rocksdb::DB& db_;
-  const rocksdb::Snapshot* const snapshot_;
-};
-
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<SortedIngest>> RocksIngest::Begin(
-    rocksdb::DB& db, std::vector<rocksdb::ColumnFamilyHandle*> handles, OnFailure on_failure) {
+    rocksdb::DB& db, std::vector<rocksdb::ColumnFamilyHandle*> handles, Mutex& view_mutex,
+    OnFailure on_failure) {
   RemoveLeftovers(db);
   std::string directory = DirectoryIn(db);
   RETURN_IF_ERROR(MakeDirectory(directory, kDirectoryMode));
-  return std::unique_ptr<SortedIngest>(
-      new RocksIngest(db, std::move(handles), std::move(on_failure), std::move(directory)));
+  return std::unique_ptr<SortedIngest>(new RocksIngest(
+      db, std::move(handles), view_mutex, std::move(on_failure), std::move(directory)));
 }
 
 void RocksIngest::RemoveLeftovers(rocksdb::DB& db) {
@@ -53,9 +40,10 @@ void RocksIngest::RemoveLeftovers(rocksdb::DB& db) {
 }
 
 RocksIngest::RocksIngest(rocksdb::DB& db, std::vector<rocksdb::ColumnFamilyHandle*> handles,
-                         OnFailure on_failure, std::string directory)
+                         Mutex& view_mutex, OnFailure on_failure, std::string directory)
     : db_(db),
       handles_(std::move(handles)),
+      view_mutex_(view_mutex),
       on_failure_(std::move(on_failure)),
       directory_(std::move(directory)) {}
 
@@ -67,9 +55,10 @@ RocksIngest::~RocksIngest() {
 absl::Status RocksIngest::OpenFile(size_t family) {
   FamilyFiles& files = families_[family];
   rocksdb::Options options = db_.GetOptions(handles_[family]);
-  // Digests and ids, mostly. What a compaction rewrites later is compressed then.
-  options.compression = rocksdb::kNoCompression;
-  files.paths.push_back(absl::StrCat(directory_, "/", ++files_, ".sst"));
+  // Digests and ids, mostly, save for records. What a compaction rewrites later is compressed then.
+  const bool records = family == static_cast<size_t>(Family::kRecords);
+  if (!records) options.compression = rocksdb::kNoCompression;
+  files.paths.push_back(absl::StrCat(directory_, "/", family, "-", files.paths.size() + 1, ".sst"));
   files.writer = std::make_unique<rocksdb::SstFileWriter>(rocksdb::EnvOptions(options), options,
                                                           handles_[family],
                                                           /*invalidate_page_cache=*/false);
@@ -112,7 +101,10 @@ absl::Status RocksIngest::Commit() {
     arguments.push_back(std::move(argument));
   }
   if (arguments.empty()) return absl::OkStatus();
-  const SnapshotHold hold(db_);
+  // RocksDB numbers the rows as newer than all that were there when it has a snapshot, and else
+  // takes them in without number, which shows in every view. So none is taken meanwhile. Numbers
+  // cost something: they are removed later, by a compaction of all that was taken in.
+  MutexLock no_view(view_mutex_);
   const rocksdb::Status taken = db_.IngestExternalFiles(arguments);
   return taken.ok() ? absl::OkStatus() : on_failure_(taken);
 }

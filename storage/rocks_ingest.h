@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/mutex.h"
 #include "rocksdb/db.h"
 #include "rocksdb/sst_file_writer.h"
 #include "storage/ordered_store.h"
@@ -27,9 +28,11 @@ class RocksIngest : public SortedIngest {
   // What RocksDB's refusal to take the files in comes to.
   using OnFailure = std::function<absl::Status(const rocksdb::Status&)>;
 
-  // `handles` by family. Both must outlive the ingest. Errors: the file system's on the directory.
+  // `handles` by family. `view_mutex` is held by whoever takes a snapshot. All must outlive the
+  // ingest. Errors: the file system's on the directory.
   static absl::StatusOr<std::unique_ptr<SortedIngest>> Begin(
-      rocksdb::DB& db, std::vector<rocksdb::ColumnFamilyHandle*> handles, OnFailure on_failure);
+      rocksdb::DB& db, std::vector<rocksdb::ColumnFamilyHandle*> handles, Mutex& view_mutex,
+      OnFailure on_failure);
   // Removes the files of an ingest that was broken off.
   static void RemoveLeftovers(rocksdb::DB& db);
 
@@ -47,17 +50,17 @@ class RocksIngest : public SortedIngest {
     std::vector<std::string> paths;
   };
 
-  RocksIngest(rocksdb::DB& db, std::vector<rocksdb::ColumnFamilyHandle*> handles,
+  RocksIngest(rocksdb::DB& db, std::vector<rocksdb::ColumnFamilyHandle*> handles, Mutex& view_mutex,
               OnFailure on_failure, std::string directory);
   absl::Status OpenFile(size_t family);
   static absl::Status Close(FamilyFiles& files);
 
   rocksdb::DB& db_;
   const std::vector<rocksdb::ColumnFamilyHandle*> handles_;
+  Mutex& view_mutex_;
   const OnFailure on_failure_;
   const std::string directory_;
   std::array<FamilyFiles, kFamilyCount> families_;
-  int files_ = 0;
 };
 
 }  // namespace sluice

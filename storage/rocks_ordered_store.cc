@@ -7,10 +7,12 @@
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "common/errors.h"
+#include "common/mutex.h"
 #include "common/status.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/filter_policy.h"
 #include "rocksdb/options.h"
+#include "rocksdb/slice_transform.h"
 #include "rocksdb/table.h"
 #include "rocksdb/write_batch.h"
 #include "storage/rocks_ingest.h"
@@ -24,6 +26,8 @@ constexpr size_t kWriteBufferBytes = size_t{16} << 20;
 constexpr uint64_t kLogBytesMax = uint64_t{64} << 20;
 constexpr size_t kBlockBytes = 16 * 1024;
 constexpr double kBloomBitsPerKey = 10;
+// What the rows of one record begin with: the kind's byte and the id.
+constexpr size_t kRecordPrefixBytes = 17;
 
 rocksdb::Slice ToSlice(absl::string_view text) { return {text.data(), text.size()}; }
 absl::string_view FromSlice(rocksdb::Slice slice) { return {slice.data(), slice.size()}; }
@@ -60,15 +64,25 @@ rocksdb::ColumnFamilyOptions FamilyOptions(Family family,
                                            const std::shared_ptr<rocksdb::Cache>& cache) {
   rocksdb::ColumnFamilyOptions options;
   options.write_buffer_size = kWriteBufferBytes;
-  // Bodies are compressed by their origin.
-  options.compression =
-      family == Family::kRecords ? rocksdb::kNoCompression : rocksdb::kLZ4Compression;
+  options.compression = rocksdb::kLZ4Compression;
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = cache;
   table.block_size = kBlockBytes;
   table.filter_policy.reset(rocksdb::NewBloomFilterPolicy(kBloomBitsPerKey));
   options.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
+  // What is new is looked for before it is stored, by id: the filters know most of it for absent.
+  if (family == Family::kRecords) {
+    options.prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(kRecordPrefixBytes));
+  }
   return options;
+}
+
+// Whether a walk stays within the rows of one record. Says no of some that do.
+bool StaysInRecord(Family family, absl::string_view from, absl::string_view until) {
+  if (family != Family::kRecords || from.size() < kRecordPrefixBytes) return false;
+  constexpr size_t kLast = kRecordPrefixBytes - 1;
+  return until.size() == kRecordPrefixBytes && until.substr(0, kLast) == from.substr(0, kLast) &&
+         static_cast<uint8_t>(until[kLast]) == static_cast<uint8_t>(from[kLast]) + 1;
 }
 
 // Walks one family. Holds the bound that RocksDB refers to.
@@ -79,7 +93,10 @@ class RocksCursor : public OrderedCursor {
       : until_(until), until_slice_(until_) {
     rocksdb::ReadOptions options;
     options.snapshot = snapshot;
+    options.total_order_seek = true;
     if (!until_.empty()) options.iterate_upper_bound = &until_slice_;
+    // Who walks a whole family would push everything else out of the cache.
+    options.fill_cache = !until_.empty() || !from.empty();
     iterator_.reset(db.NewIterator(options, handle));
     iterator_->Seek(ToSlice(from));
   }
@@ -124,6 +141,7 @@ class RocksOrderedStore::RocksView : public OrderedView {
 
   std::unique_ptr<OrderedCursor> Scan(Family family, absl::string_view from,
                                       absl::string_view until) const override {
+    if (StaysInRecord(family, from, until)) return std::make_unique<RecordCursor>(*this, from);
     // An upper bound below the start is nothing that RocksDB allows for.
     const absl::string_view bound = !until.empty() && until < from ? from : until;
     return std::make_unique<RocksCursor>(db_, handles_[static_cast<size_t>(family)], snapshot_,
@@ -131,9 +149,57 @@ class RocksOrderedStore::RocksView : public OrderedView {
   }
 
  private:
+  // Walks the rows of one record, with an iterator that the walks of a view use in turn: to make
+  // one costs more than to move it.
+  class RecordCursor : public OrderedCursor {
+   public:
+    RecordCursor(const RocksView& view, absl::string_view from)
+        : view_(view), iterator_(view.TakeIterator()) {
+      iterator_->Seek(ToSlice(from));
+    }
+    ~RecordCursor() override { view_.GiveBack(std::move(iterator_)); }
+    RecordCursor(const RecordCursor&) = delete;
+    RecordCursor& operator=(const RecordCursor&) = delete;
+
+    bool Valid() const override { return iterator_->Valid(); }
+    void Next() override { iterator_->Next(); }
+    absl::string_view key() const override { return FromSlice(iterator_->key()); }
+    absl::string_view value() const override { return FromSlice(iterator_->value()); }
+    absl::Status status() const override {
+      return FromRocks(iterator_->status(), "reading the store");
+    }
+
+   private:
+    const RocksView& view_;
+    std::unique_ptr<rocksdb::Iterator> iterator_;
+  };
+
+  std::unique_ptr<rocksdb::Iterator> TakeIterator() const {
+    {
+      MutexLock lock(mutex_);
+      if (!idle_.empty()) {
+        std::unique_ptr<rocksdb::Iterator> iterator = std::move(idle_.back());
+        idle_.pop_back();
+        return iterator;
+      }
+    }
+    rocksdb::ReadOptions options;
+    options.snapshot = snapshot_;
+    options.prefix_same_as_start = true;
+    return std::unique_ptr<rocksdb::Iterator>(
+        db_.NewIterator(options, handles_[static_cast<size_t>(Family::kRecords)]));
+  }
+
+  void GiveBack(std::unique_ptr<rocksdb::Iterator> iterator) const {
+    MutexLock lock(mutex_);
+    idle_.push_back(std::move(iterator));
+  }
+
   rocksdb::DB& db_;
   const Handles& handles_;
   const rocksdb::Snapshot* const snapshot_;
+  mutable Mutex mutex_;
+  mutable std::vector<std::unique_ptr<rocksdb::Iterator>> idle_ ABSL_GUARDED_BY(mutex_);
 };
 
 absl::StatusOr<std::unique_ptr<RocksOrderedStore>> RocksOrderedStore::OpenDatabase(
@@ -209,6 +275,7 @@ RocksOrderedStore::~RocksOrderedStore() {
 }
 
 std::shared_ptr<const OrderedView> RocksOrderedStore::View() const {
+  MutexLock lock(view_mutex_);
   return std::make_shared<RocksView>(*db_, handles_);
 }
 
@@ -230,7 +297,7 @@ absl::Status RocksOrderedStore::Write(const WriteSet& changes) {
 
 absl::StatusOr<std::unique_ptr<SortedIngest>> RocksOrderedStore::BeginIngest() {
   RETURN_IF_ERROR(CheckUsable());
-  return RocksIngest::Begin(*db_, {handles_.begin(), handles_.end()},
+  return RocksIngest::Begin(*db_, {handles_.begin(), handles_.end()}, view_mutex_,
                             [this](const rocksdb::Status& status) {
                               return Failed(status, "taking rows into the store");
                             });

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "common/mutex.h"
 #include "rocksdb/db.h"
 #include "storage/ordered_store.h"
 
@@ -60,6 +61,8 @@ class RocksOrderedStore : public OrderedStore {
       absl::string_view directory, How how, rocksdb::Env* env = rocksdb::Env::Default());
 
   std::atomic<bool> failed_ = false;
+  // Held while a view is taken, and by an ingest's commit, during which there must be no new one.
+  mutable Mutex view_mutex_;
   std::unique_ptr<rocksdb::DB> db_;
   Handles handles_;  // By family.
 };

@@ -122,7 +122,7 @@ absl::Status SessionLog::Enter(v1::SyncPhase phase) {
   return Store();
 }
 
-absl::Status SessionLog::End(const absl::Status& failure, absl::Time now) {
+absl::Status SessionLog::End(const absl::Status& failure, absl::Time now, CatalogChange change) {
   running_ = false;
   *session_.mutable_ended_at() = ToTimestamp(now);
   if (failure.ok()) {
@@ -133,7 +133,7 @@ absl::Status SessionLog::End(const absl::Status& failure, absl::Time now) {
                                                                    : v1::SYNC_OUTCOME_FAILED);
     *session_.add_errors() = ToSyncError(failure);
   }
-  RETURN_IF_ERROR(Store());
+  RETURN_IF_ERROR(Store(std::move(change)));
   return begun_ % kSessionsBetweenCounts == 0 ? RemoveOldest() : absl::OkStatus();
 }
 
@@ -152,8 +152,7 @@ void SessionLog::Put(CatalogChange& change) const {
   change.PutRow(Family::kSessions, SessionRowKey(session_.session_id()).value_or(""), session_);
 }
 
-absl::Status SessionLog::Store() {
-  CatalogChange change;
+absl::Status SessionLog::Store(CatalogChange change) {
   change.PutRow(Family::kSessions, SessionRowKey(session_.session_id()).value_or(""), session_);
   return Annotate(catalog_.Commit(change).status(), "storing the session");
 }

@@ -37,7 +37,8 @@ class SessionLog {
 
   // Ends it: SUCCEEDED or PARTIAL by its items when `failure` is OK, CANCELLED by its reason, else
   // FAILED with the failure's chain.
-  absl::Status End(const absl::Status& failure, absl::Time now);
+  // `change` goes into the same commit.
+  absl::Status End(const absl::Status& failure, absl::Time now, CatalogChange change = {});
 
   // An item that could not be had.
   void AddItem(absl::string_view item, const absl::Status& status);
@@ -51,7 +52,7 @@ class SessionLog {
   const v1::Session& session() const { return session_; }
 
  private:
-  absl::Status Store();
+  absl::Status Store(CatalogChange change = {});
   absl::Status RemoveOldest();
 
   Catalog& catalog_;

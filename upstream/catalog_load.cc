@@ -83,7 +83,8 @@ absl::StatusOr<v1::LoadResponse> CatalogLoad::MakePack() {
     cursor_->Next();
   }
   pack.set_count(writer_.count());
-  pack.set_records(writer_.Finish());
+  pack.set_records(framer_.Frame(writer_.pack()));
+  writer_.Clear();
   return response;
 }
 

@@ -18,6 +18,7 @@
 #include "sluice/v1/replication_service.pb.h"
 #include "storage/catalog.h"
 #include "storage/header_scan.h"
+#include "storage/pack_frame.h"
 #include "storage/record_pack.h"
 #include "storage/selection.h"
 
@@ -33,8 +34,8 @@ class CatalogLoad {
     absl::Status status;       // With kEnd.
   };
 
-  // One record more is at most 1 MiB, and a message that is received 4 MiB.
-  static constexpr int64_t kPackBytes = 900'000;
+  // Before it is framed. One record may be 1 MiB, and a message that is received 4 MiB.
+  static constexpr int64_t kPackBytes = int64_t{2} << 20;
 
   // Takes the view. A pack is full with `pack_bytes`.
   //
@@ -76,6 +77,7 @@ class CatalogLoad {
   int named_ = 0;  // Shards that the stream has a place for.
   Stage stage_ = Stage::kOpen;
   RecordPackWriter writer_;
+  PackFramer framer_;
   std::string parts_;  // Of the present record.
 };
 

@@ -68,6 +68,18 @@ absl::Status HearNodes(const CatalogReader& reader, const v1::ReportRequest& req
   return absl::OkStatus();
 }
 
+absl::Status HearNode(const CatalogReader& reader, const Uuid& id, absl::Time now,
+                      CatalogChange& change) {
+  absl::StatusOr<v1::TreeNode> node = reader.GetRow<v1::TreeNode>(Family::kNodes, id.view());
+  if (absl::IsNotFound(node.status())) return absl::OkStatus();
+  RETURN_IF_ERROR(node.status());
+  *node->mutable_heard_at() = TimeUtil::MicrosecondsToTimestamp(absl::ToUnixMicros(now));
+  v1::NodeStatus& status = *node->mutable_status();
+  if (status.files_missing() == 0) *status.mutable_last_success() = node->heard_at();
+  change.PutRow(Family::kNodes, id.view(), *node);
+  return absl::OkStatus();
+}
+
 absl::Status CheckNotLate(const CatalogReader& reader, const v1::ReportRequest& request) {
   if (request.nodes().empty()) return absl::OkStatus();
   const absl::StatusOr<v1::TreeNode> known =

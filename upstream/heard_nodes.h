@@ -16,6 +16,11 @@ namespace sluice {
 absl::Status HearNodes(const CatalogReader& reader, const v1::ReportRequest& request,
                        absl::Time now, CatalogChange& change);
 
+// Puts into `change` that a node which reported before was here and lacks nothing: with no file on
+// its way either, its session ends well. Nothing for a node that is not known.
+absl::Status HearNode(const CatalogReader& reader, const Uuid& id, absl::Time now,
+                      CatalogChange& change);
+
 // Whether the caller has not sent a later report that was taken in already: one that was cut off
 // from its answer may still be on its way when the next one comes. A clock that was set back by
 // more than minutes is not taken for that.

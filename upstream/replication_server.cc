@@ -61,7 +61,7 @@ absl::Status Judge(const v1::HelloRequest& request,
 ReplicationServer::ReplicationServer(Catalog& catalog, Clock& clock, Options options)
     : catalog_(catalog), clock_(clock), options_(std::move(options)), sums_(catalog) {}
 
-absl::StatusOr<v1::HelloResponse> ReplicationServer::Hello(const v1::HelloRequest& request) const {
+absl::StatusOr<v1::HelloResponse> ReplicationServer::Hello(const v1::HelloRequest& request) {
   ASSIGN_OR_RETURN(const Uuid child, Uuid::FromBytes(request.node_id()));
   const CatalogReader reader = catalog_.Read();
   ASSIGN_OR_RETURN(const stored::v1::StoreState state, reader.State());
@@ -86,7 +86,23 @@ absl::StatusOr<v1::HelloResponse> ReplicationServer::Hello(const v1::HelloReques
   *response.mutable_server_time() = ToTimestamp(clock_.Now());
   RETURN_IF_ERROR(Judge(
       request, [&] { return sums_.Of(reader, selection, child); }, response));
+  if (response.verdict() != v1::HELLO_VERDICT_UP_TO_DATE) return response;
+  if (board_.HasNewsFor(child)) {
+    // One with nothing new need not report, and would not hear it.
+    response.set_verdict(v1::HELLO_VERDICT_TAIL);
+    return response;
+  }
+  RETURN_IF_ERROR(HearGreeting(child));
   return response;
+}
+
+absl::Status ReplicationServer::HearGreeting(const Uuid& child) {
+  CatalogChange change;
+  RETURN_IF_ERROR(HearNode(catalog_.Read(), child, clock_.Now(), change));
+  if (change.empty()) return absl::OkStatus();
+  RETURN_IF_ERROR(catalog_.Commit(change).status());
+  if (options_.on_report) options_.on_report();
+  return absl::OkStatus();
 }
 
 // Whether the caller may follow this node at all.
@@ -169,13 +185,12 @@ absl::StatusOr<v1::ReportResponse> ReplicationServer::Report(const v1::ReportReq
   if (options_.on_report) options_.on_report();
   v1::ReportResponse response;
   if (request.nodes().empty()) return response;
+  ASSIGN_OR_RETURN(const Uuid child, Uuid::FromBytes(request.nodes(0).node_id()));
+  board_.Told(child);
   if (const absl::Time wanted = board_.parity_wanted_at(); wanted != absl::InfinitePast()) {
     *response.mutable_parity_wanted_at() = ToTimestamp(wanted);
   }
-  if (options_.answer_report) {
-    ASSIGN_OR_RETURN(const Uuid child, Uuid::FromBytes(request.nodes(0).node_id()));
-    RETURN_IF_ERROR(options_.answer_report(child, response));
-  }
+  if (options_.answer_report) RETURN_IF_ERROR(options_.answer_report(child, response));
   return response;
 }
 

@@ -35,7 +35,7 @@ class ReplicationServer {
 
   ReplicationServer(Catalog& catalog, Clock& clock, Options options);
 
-  absl::StatusOr<v1::HelloResponse> Hello(const v1::HelloRequest& request) const;
+  absl::StatusOr<v1::HelloResponse> Hello(const v1::HelloRequest& request);
   absl::StatusOr<ChangeFeed> Changes(const v1::ChangesRequest& request) const;
   absl::StatusOr<CatalogLoad> Load(const v1::LoadRequest& request) const;
   absl::StatusOr<v1::GetRecordsResponse> GetRecords(const v1::GetRecordsRequest& request) const;
@@ -47,6 +47,9 @@ class ReplicationServer {
 
  private:
   absl::Status CheckPlace(const v1::HelloRequest& request, const v1::HelloResponse& response) const;
+
+  // Notes that a known node was here and has all there is, though it says no more than hello.
+  absl::Status HearGreeting(const Uuid& child);
 
   absl::Status SweepNodes();
 

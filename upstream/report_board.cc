@@ -33,6 +33,19 @@ uint64_t ReportBoard::CallsOf(const Uuid& child) const {
   return calls_of_all_ + (found == calls_.end() ? 0 : found->second);
 }
 
+void ReportBoard::Told(const Uuid& child) {
+  const uint64_t calls = CallsOf(child);
+  MutexLock lock(mutex_);
+  told_[child] = calls;
+}
+
+bool ReportBoard::HasNewsFor(const Uuid& child) const {
+  const uint64_t calls = CallsOf(child);
+  MutexLock lock(mutex_);
+  const auto found = told_.find(child);
+  return calls > (found == told_.end() ? 0 : found->second);
+}
+
 int64_t ReportBoard::Watch(std::function<void()> wake) {
   MutexLock lock(watch_mutex_);
   const int64_t handle = next_watch_++;

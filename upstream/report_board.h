@@ -28,6 +28,11 @@ class ReportBoard {
   // How often the child was called so far. A stream that finds more than when it began tells it.
   uint64_t CallsOf(const Uuid& child) const;
 
+  // The child hears now all that there is.
+  void Told(const Uuid& child);
+  // Whether the child was called since it last heard.
+  bool HasNewsFor(const Uuid& child) const;
+
   // Calls `wake` whenever somebody is called, from the calling thread; it must not block. `Unwatch`
   // waits for a call under way.
   int64_t Watch(std::function<void()> wake);
@@ -40,6 +45,7 @@ class ReportBoard {
   absl::Time parity_wanted_at_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
   uint64_t calls_of_all_ ABSL_GUARDED_BY(mutex_) = 0;
   std::map<Uuid, uint64_t> calls_ ABSL_GUARDED_BY(mutex_);
+  std::map<Uuid, uint64_t> told_ ABSL_GUARDED_BY(mutex_);  // The calls that the child knows of.
   Mutex watch_mutex_;
   int64_t next_watch_ ABSL_GUARDED_BY(watch_mutex_) = 1;
   std::map<int64_t, std::function<void()>> watches_ ABSL_GUARDED_BY(watch_mutex_);

@@ -42,7 +42,7 @@ class EngineBench {
   // For `intercept`: what happens next, once the engine has handled the present event.
   void TakeLater(EngineEvent event) { events_.push_back(std::move(event)); }
   // What the upstream would say.
-  absl::StatusOr<v1::HelloResponse> AnswerHello(const v1::HelloRequest& request) const {
+  absl::StatusOr<v1::HelloResponse> AnswerHello(const v1::HelloRequest& request) {
     return server_->Hello(request);
   }
   // Lets time pass, firing the engine's timer when it is due.

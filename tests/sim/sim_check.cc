@@ -74,6 +74,15 @@ bool IsAbove(const SimNode& node, const ShardMember& member) {
   return columns.ok() && same(*columns);
 }
 
+// A node above that followed another meanwhile lets go of decisions of that one's in a comparison
+// which its own new selection explains (docs/decisions/0013); those below it keep them.
+bool AnySwitchedFrom(const SimNode& node) {
+  for (const SimNode* above = &node; above != nullptr; above = above->upstream_) {
+    if (above->ever_switched_) return true;
+  }
+  return false;
+}
+
 // What is kept was once a fact, and is kept only where a history was lost, or where another
 // upstream was followed meanwhile which had it.
 absl::Status CheckKept(const SimNode& node, bool history_lost, bool any_switched,
@@ -90,7 +99,7 @@ absl::Status CheckKept(const SimNode& node, bool history_lost, bool any_switched
     }
     for (const ShardMember& member : members) {
       if (history_lost || !own) break;
-      if (!node.ever_switched_ || IsAbove(node, member)) {
+      if (!AnySwitchedFrom(node) || IsAbove(node, member)) {
         return absl::InternalError(
             absl::StrCat(node.name_, " keeps ", member.key.ToString(), " without need"));
       }

@@ -13,6 +13,7 @@
 #include "storage/catalog_keys.h"
 #include "storage/header_scan.h"
 #include "storage/memory_ordered_store.h"
+#include "storage/pack_frame.h"
 #include "storage/record_pack.h"
 #include "storage/rocks_ordered_store.h"
 #include "storage/selection.h"
@@ -250,6 +251,21 @@ TEST_P(BulkLoadTest, RefusesWhatIsNotSound) {
   EXPECT_TRUE(refused([this](auto& packs) {
     packs[0].mutable_shards(0)->set_kept_by(catalog_->node_id().bytes());
   }));
+}
+
+TEST_P(BulkLoadTest, TakesPacksInFramesAndRefusesDamagedOnes) {
+  std::vector<v1::LoadPack> framed = packs_;
+  PackFramer framer;
+  for (v1::LoadPack& pack : framed) pack.set_records(framer.Frame(pack.records()));
+  ASSERT_LT(framed[1].records().size(), packs_[1].records().size());
+  EXPECT_EQ(*Feed(*Begin(), framed), Theirs());
+  std::vector<v1::LoadPack> cut = framed;
+  cut[1].mutable_records()->pop_back();
+  EXPECT_EQ(ReasonOf(Feed(*Begin(), cut).status()), v1::REASON_ITEM_CORRUPT);
+  std::vector<v1::LoadPack> too_large = framed;
+  too_large[1].set_records(framer.Frame(std::string(kFramedPackBytesMax + 1, '\0')));
+  EXPECT_EQ(ReasonOf(Feed(*Begin(), too_large).status()), v1::REASON_ITEM_CORRUPT);
+  EXPECT_TRUE(Empty());
 }
 
 // A byte that was altered on the way is refused, or shows in the fingerprint, or is in a stamp, of

@@ -26,7 +26,7 @@ std::string Noise(int bytes, uint64_t seed) {
 // A description as long as real ones, different for each name.
 std::string LongText(const std::string& name) {
   std::string text;
-  for (int i = 0; i < 40; ++i) absl::StrAppend(&text, name, " mends fault ", i * i, " of many. ");
+  for (int i = 0; i < 130; ++i) absl::StrAppend(&text, name, " mends fault ", i * i, " of many. ");
   return text;
 }
 
@@ -136,6 +136,12 @@ int64_t TreeTest::RecordBytes(const NodeProcess& node) {
   int64_t bytes = 0;
   for (const v1::Session& session : Sessions(node)) bytes += session.counts().record_bytes();
   return bytes;
+}
+
+int64_t TreeTest::RevisionsMoved(const NodeProcess& node) {
+  int64_t revisions = 0;
+  for (const v1::Session& session : Sessions(node)) revisions += session.counts().revisions();
+  return revisions;
 }
 
 int TreeTest::Parity::Count(v1::FindingClass finding_class) const {

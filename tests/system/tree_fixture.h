@@ -52,6 +52,8 @@ class TreeTest : public ::testing::Test {
   static std::vector<v1::Session> Sessions(const NodeProcess& node);
   // Sum of the bytes of records that all sessions of the node moved.
   static int64_t RecordBytes(const NodeProcess& node);
+  // How many revisions all sessions of the node moved.
+  static int64_t RevisionsMoved(const NodeProcess& node);
 
   struct Parity {
     int exit_code = -1;

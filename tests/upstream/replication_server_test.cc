@@ -21,15 +21,6 @@ const Uuid kChild = Uuid::FromName({}, "child");
 // A server over a catalog in memory, and a child that asks it.
 class ReplicationServerTest : public ::testing::Test {
  protected:
-  v1::HelloRequest HelloOf(const Uuid& node) {
-    v1::HelloRequest request;
-    request.set_node_id(node.bytes());
-    request.set_node_name("child");
-    request.set_protocol_min(1);
-    request.set_protocol_max(1);
-    return request;
-  }
-
   // A cursor at `seq`, as the server itself would have given it out.
   v1::ChangesRequest ChangesFrom(uint64_t seq, const v1::Subscription& subscription = {}) {
     v1::ChangesRequest request;
@@ -64,66 +55,6 @@ class ReplicationServerTest : public ::testing::Test {
   ReplicationServer server_{
       *catalog_, clock_, {.node_name = "hq", .on_report = [this] { ++reports_; }}};
 };
-
-TEST_F(ReplicationServerTest, TellsANewChildToBeginAtTheBeginning) {
-  const absl::StatusOr<v1::HelloResponse> hello = server_.Hello(HelloOf(kChild));
-  ASSERT_TRUE(hello.ok()) << hello.status();
-  EXPECT_EQ(hello->verdict(), v1::HELLO_VERDICT_TAIL);
-  EXPECT_EQ(hello->node_id(), catalog_->node_id().bytes());
-}
-
-TEST_F(ReplicationServerTest, SaysUpToDateWhenNothingChanged) {
-  catalog_.AddUpdate({.name = "a"});
-  v1::HelloRequest request = HelloOf(kChild);
-  *request.mutable_cursor() = ChangesFrom(catalog_->durable_head()).cursor();
-  const CatalogReader reader = catalog_.Read();
-  *request.mutable_fingerprint() =
-      SelectionFingerprint(reader, *Selection::Expand(reader, {}), Uuid())->ToProto();
-  EXPECT_EQ(server_.Hello(request)->verdict(), v1::HELLO_VERDICT_UP_TO_DATE);
-  request.mutable_fingerprint()->set_count(99);
-  EXPECT_EQ(server_.Hello(request)->verdict(), v1::HELLO_VERDICT_TAIL);
-}
-
-TEST_F(ReplicationServerTest, NamesWhyAChildMustCompareFirst) {
-  catalog_.AddUpdate({.name = "a"});
-  v1::HelloRequest request = HelloOf(kChild);
-  const v1::Cursor good = ChangesFrom(1).cursor();
-  const auto reason_of = [&](const v1::Cursor& cursor) {
-    *request.mutable_cursor() = cursor;
-    const v1::HelloResponse hello = server_.Hello(request).value();
-    EXPECT_EQ(hello.verdict(), v1::HELLO_VERDICT_RECONCILE);
-    return hello.verdict_reason();
-  };
-  v1::Cursor cursor = good;
-  cursor.set_upstream_id(Uuid::Random().bytes());
-  EXPECT_EQ(reason_of(cursor), "UPSTREAM_CHANGED");
-  cursor = good;
-  cursor.mutable_epoch()->set_epoch_id(Uuid::Random().bytes());
-  EXPECT_EQ(reason_of(cursor), "EPOCH_CHANGED");
-  cursor = good;
-  cursor.set_seq(1000);
-  EXPECT_EQ(reason_of(cursor), "SEQ_AHEAD");
-  cursor = good;
-  cursor.set_selection_hash("other");
-  EXPECT_EQ(reason_of(cursor), "SELECTION_CHANGED");
-}
-
-TEST_F(ReplicationServerTest, RefusesItselfANodeAboveItAndTooDeepATree) {
-  EXPECT_EQ(ReasonOf(server_.Hello(HelloOf(catalog_->node_id())).status()),
-            v1::REASON_DUPLICATE_NODE);
-  v1::HelloResponse above;
-  above.set_node_id(Uuid::FromName({}, "parent").bytes());
-  above.add_ancestors(kChild.bytes());
-  CatalogChange change;
-  change.PutRow(Family::kSettings, kUpstreamHelloSetting, above);
-  catalog_.Commit(change);
-  EXPECT_EQ(ReasonOf(server_.Hello(HelloOf(kChild)).status()), v1::REASON_LOOP);
-  v1::HelloRequest deep = HelloOf(Uuid::FromName({}, "other"));
-  deep.set_levels_below(6);
-  EXPECT_EQ(ReasonOf(server_.Hello(deep).status()), v1::REASON_TOO_DEEP);
-  deep.set_levels_below(5);
-  EXPECT_TRUE(server_.Hello(deep).ok());
-}
 
 TEST_F(ReplicationServerTest, StreamsWhatChangedAndThenAMarkWithTheFingerprint) {
   catalog_.AddUpdate({.name = "a"});

@@ -9,6 +9,7 @@
 #include "common/errors.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "storage/pack_frame.h"
 #include "storage/payload.h"
 #include "tests/upstream/source_catalog.h"
 #include "upstream/synthetic/categories.h"
@@ -132,7 +133,8 @@ struct Census {
   std::set<std::string> updates, classifications, products, languages, file_languages, shards;
   std::vector<int64_t> payload_bytes;   // Sorted.
   std::vector<int64_t> metadata_bytes;  // With what is content for its size. Sorted.
-  int64_t packed_bytes = 0;
+  int64_t packed_bytes = 0;             // Each record by itself.
+  PackFramer framer;
 
   void Add(const v1::Revision& revision) {
     updates.insert(revision.update_id());
@@ -143,7 +145,7 @@ struct Census {
     ASSERT_TRUE(packed.ok()) << packed.status();
     shards.insert(packed->record.shard_id());
     const int64_t bytes = packed->record.payload_bytes();
-    packed_bytes += static_cast<int64_t>(packed->record.body().size());
+    packed_bytes += static_cast<int64_t>(framer.Frame(revision.SerializeAsString()).size());
     payload_bytes.push_back(bytes);
     metadata_bytes.push_back(bytes);
     for (const v1::UpdateFile& file : revision.files()) {
