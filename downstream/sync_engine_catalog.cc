@@ -65,8 +65,7 @@ absl::StatusOr<v1::HelloRequest> SyncEngine::MakeHello() const {
   ASSIGN_OR_RETURN(*request.mutable_subscription(), ReadSubscriptionInForce(reader));
   // All that is here came from above, but for what this node keeps itself.
   ASSIGN_OR_RETURN(const Selection everything, Selection::Expand(reader, {}, catalog_.mode()));
-  ASSIGN_OR_RETURN(const Fingerprint fingerprint,
-                   sums_.Of(reader, everything, catalog_.node_id()));
+  ASSIGN_OR_RETURN(const Fingerprint fingerprint, sums_.Of(reader, everything, catalog_.node_id()));
   *request.mutable_fingerprint() = fingerprint.ToProto();
   ASSIGN_OR_RETURN(const int levels, LevelsBelow(reader));
   request.set_levels_below(static_cast<uint32_t>(levels));
