@@ -7,6 +7,7 @@
 #include "absl/strings/str_join.h"
 #include "common/errors.h"
 #include "google/protobuf/util/time_util.h"
+#include "storage/site_notices.h"
 
 namespace sluice {
 namespace {
@@ -145,8 +146,7 @@ Ruling NotHeldBack(const PlaceFacts& facts) {
     words =
         facts.notice->suppressed()
             ? "a node on the way suppresses it"
-            : absl::StrCat("a node on the way holds it until ",
-                           google::protobuf::util::TimeUtil::ToString(facts.notice->held_until()));
+            : absl::StrCat("a node on the way holds it until ", TimeText(HeldUntil(*facts.notice)));
     absl::StrAppend(&words, " (", facts.notice->decided_by(),
                     facts.notice->comment().empty() ? "" : ": ", facts.notice->comment(), ")");
   }

@@ -230,7 +230,7 @@ TEST(UpdateExplanationTest, NamesWhoHoldsItBackAndUntilWhen) {
   facts.notice->mutable_held_until()->set_seconds(1'700'000'000);
   const PlaceExplanation explanation = ExplainPlace(facts);
   EXPECT_EQ(explanation.steps[*explanation.decided_by].words(),
-            "a node on the way holds it until 2023-11-14T22:13:20Z (ada: after the fair)");
+            "a node on the way holds it until 2023-11-14 22:13:20 UTC (ada: after the fair)");
 }
 
 TEST(UpdateExplanationTest, TheVerdictSaysSinceWhenItIsOffered) {
