@@ -1,11 +1,11 @@
 // Watches one node with many streams of changes and throws away what it reads, so that the cost of
 // serving them can be measured.
 //
-//   fanout_watch ADDRESS STREAMS CHANGES [FILE]
+//   fanout_watch ADDRESS STREAMS SEQ [FILE]
 //
 // Each stream has a connection and a node id of its own. Prints "ready" when all are open and have
-// nothing more to read, and ends when each has read CHANGES changes. FILE: where the messages of
-// the first stream are written, each behind its length as a varint.
+// nothing more to read, and ends when each has read the change with that seq. FILE: where the
+// messages of the first stream are written, each behind its length as a varint.
 #include <atomic>
 #include <cstdint>
 #include <fstream>
@@ -33,30 +33,37 @@ namespace {
 using google::protobuf::internal::WireFormatLite;
 using google::protobuf::io::CodedInputStream;
 
-// The changes in a v1::ChangesResponse, by its outermost fields.
-uint64_t CountChanges(absl::string_view message) {
-  uint64_t changes = 0;
+// The seq of the last change in a v1::ChangesResponse, 0 where there is none; without unpacking the
+// records.
+uint64_t LastSeq(absl::string_view message) {
+  uint64_t seq = 0;
   CodedInputStream in(reinterpret_cast<const uint8_t*>(message.data()),
                       static_cast<int>(message.size()));
   while (const uint32_t tag = in.ReadTag()) {
     uint32_t size = 0;
     const bool batch =
         WireFormatLite::GetTagFieldNumber(tag) == v1::ChangesResponse::kBatchFieldNumber;
-    if (!batch || !in.ReadVarint32(&size)) return changes;
+    if (!batch || !in.ReadVarint32(&size)) return seq;
     while (const uint32_t inner = in.ReadTag()) {
-      if (WireFormatLite::GetTagFieldNumber(inner) == v1::ChangeBatch::kChangesFieldNumber) {
-        ++changes;
+      if (!in.ReadVarint32(&size)) return seq;
+      const auto limit = in.PushLimit(static_cast<int>(size));
+      const bool change =
+          WireFormatLite::GetTagFieldNumber(inner) == v1::ChangeBatch::kChangesFieldNumber;
+      if (change &&
+          WireFormatLite::GetTagFieldNumber(in.ReadTag()) == v1::Change::kSeqFieldNumber) {
+        in.ReadVarint64(&seq);
       }
-      if (!in.ReadVarint32(&size) || !in.Skip(static_cast<int>(size))) return changes;
+      in.Skip(in.BytesUntilLimit());
+      in.PopLimit(limit);
     }
   }
-  return changes;
+  return seq;
 }
 
 class Watcher : public StreamReceiver {
  public:
-  Watcher(uint64_t changes, std::ofstream* record, std::counting_semaphore<>& done)
-      : wanted_(changes), record_(record), done_(done) {}
+  Watcher(uint64_t seq, std::ofstream* record, std::counting_semaphore<>& done)
+      : wanted_(seq), record_(record), done_(done) {}
 
   bool OnMessage(MessageSlices slices) override {
     const std::string message = absl::StrJoin(slices, "");
@@ -66,8 +73,7 @@ class Watcher : public StreamReceiver {
       coded.WriteVarint32(static_cast<uint32_t>(message.size()));
       coded.WriteString(message);
     }
-    read_ += CountChanges(message);
-    if (read_ >= wanted_ && !std::exchange(told_, true)) done_.release();
+    if (LastSeq(message) >= wanted_ && !std::exchange(told_, true)) done_.release();
     return true;
   }
 
@@ -84,7 +90,6 @@ class Watcher : public StreamReceiver {
   const uint64_t wanted_;
   std::ofstream* const record_;
   std::counting_semaphore<>& done_;
-  uint64_t read_ = 0;
   bool told_ = false;
 };
 
@@ -113,7 +118,7 @@ absl::StatusOr<v1::ChangesRequest> RequestFor(Channel& channel, const Uuid& node
   return request;
 }
 
-absl::Status Watch(const std::string& address, uint64_t streams, uint64_t changes,
+absl::Status Watch(const std::string& address, uint64_t streams, uint64_t seq,
                    std::ofstream* record) {
   std::counting_semaphore<> done(0);
   std::vector<std::unique_ptr<Channel>> channels;
@@ -123,7 +128,7 @@ absl::Status Watch(const std::string& address, uint64_t streams, uint64_t change
     ASSIGN_OR_RETURN(channels.emplace_back(), Channel::Create(address));
     ASSIGN_OR_RETURN(const v1::ChangesRequest request,
                      RequestFor(*channels.back(), Uuid::Random()));
-    watchers.push_back(std::make_unique<Watcher>(changes, i == 0 ? record : nullptr, done));
+    watchers.push_back(std::make_unique<Watcher>(seq, i == 0 ? record : nullptr, done));
     handles.push_back(channels.back()->Subscribe("sluice.v1.ReplicationService/Changes", request,
                                                  *watchers.back()));
   }
@@ -138,16 +143,15 @@ absl::Status Watch(const std::string& address, uint64_t streams, uint64_t change
 int main(int argc, char** argv) {
   sluice::PrepareProcess();
   uint64_t streams = 0;
-  uint64_t changes = 0;
+  uint64_t seq = 0;
   if (argc < 4 || argc > 5 || !absl::SimpleAtoi(argv[2], &streams) ||
-      !absl::SimpleAtoi(argv[3], &changes)) {
-    std::cerr << "usage: fanout_watch ADDRESS STREAMS CHANGES [FILE]\n";
+      !absl::SimpleAtoi(argv[3], &seq)) {
+    std::cerr << "usage: fanout_watch ADDRESS STREAMS SEQ [FILE]\n";
     return 2;
   }
   std::ofstream record;
   if (argc == 5) record.open(argv[4], std::ios::binary);
-  const absl::Status status =
-      sluice::Watch(argv[1], streams, changes, argc == 5 ? &record : nullptr);
+  const absl::Status status = sluice::Watch(argv[1], streams, seq, argc == 5 ? &record : nullptr);
   if (!status.ok()) std::cerr << status << "\n";
   return status.ok() ? 0 : 1;
 }
