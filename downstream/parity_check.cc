@@ -15,6 +15,7 @@
 #include "downstream/finding_memory.h"
 #include "downstream/from_above.h"
 #include "downstream/item_comparison.h"
+#include "downstream/shard_keys.h"
 #include "downstream/upstream_answers.h"
 #include "storage/parity_rows.h"
 #include "storage/record_items.h"
@@ -22,23 +23,10 @@
 namespace sluice {
 namespace {
 
-constexpr size_t kShardsPerRequest = 1024;
-
 absl::Status AppendMembers(const CatalogReader& reader, const ShardId& shard, MemberList& members) {
   return ForEachMember(reader, {shard}, [&](const ShardId& /*shard*/, const ShardMember& member) {
     members.push_back(member);
   });
-}
-
-absl::Status AppendMembers(const v1::ShardKeys& keys, MemberList& members) {
-  for (const v1::KeyDigest& entry : keys.records()) {
-    ShardMember member;
-    ASSIGN_OR_RETURN(member.key, RecordKey::FromProto(entry.key()));
-    ASSIGN_OR_RETURN(member.digest, Digest::FromBytes(entry.digest()));
-    ASSIGN_OR_RETURN(member.stamp, Stamp::FromProto(entry.stamp()));
-    members.push_back(std::move(member));
-  }
-  return absl::OkStatus();
 }
 
 // What differs between these shards, by items; nothing when that cannot be said exactly.
@@ -78,25 +66,6 @@ absl::StatusOr<std::optional<std::vector<Difference>>> CompareByItems(
         }));
   }
   return std::optional(CompareMembers(members, upstream_members));
-}
-
-// The records of these shards, by their keys.
-absl::StatusOr<MemberList> AskKeys(ParityPeer& peer, const std::vector<ShardId>& shards) {
-  MemberList members;
-  for (size_t begin = 0; begin < shards.size(); begin += kShardsPerRequest) {
-    const size_t end = std::min(begin + kShardsPerRequest, shards.size());
-    v1::ReconcileRequest request;
-    for (size_t i = begin; i < end; ++i) {
-      request.mutable_keys_wanted()->add_shard_ids(shards[i].bytes());
-    }
-    RETURN_IF_ERROR(peer.Send(request));
-    for (size_t open = end - begin; open > 0;) {
-      ASSIGN_OR_RETURN(const v1::ReconcileResponse response, peer.Receive());
-      if (!response.keys().more()) --open;
-      RETURN_IF_ERROR(AppendMembers(response.keys(), members));
-    }
-  }
-  return members;
 }
 
 absl::Status AddTitles(const CatalogReader& reader, std::vector<v1::Finding>& findings) {
@@ -238,7 +207,7 @@ absl::Status ParityCheck::CompareRecords(const CatalogReader& reader, ParityPeer
       return absl::OkStatus();
     }
   }
-  ASSIGN_OR_RETURN(const MemberList upstream_members, AskKeys(peer, differing));
+  ASSIGN_OR_RETURN(const MemberList upstream_members, AskShardKeys(peer, differing));
   MemberList members;
   for (const ShardId& id : differing_here) RETURN_IF_ERROR(AppendMembers(reader, id, members));
   differences = CompareMembers(members, upstream_members);

@@ -61,6 +61,7 @@ void SyncEngine::On(const UpstreamSwitched& event) {
 }
 
 void SyncEngine::On(const RecordsRemoved&) {
+  freed_ = true;
   if (!Check(Expand()) || !Check(wants_.RecomputeAll(*selection_, now_))) return;
   report_due_ = true;
   On(SyncRequested{v1::SYNC_TRIGGER_OPERATOR});

@@ -123,13 +123,8 @@ absl::StatusOr<v1::AdoptUpstreamResponse> AdoptUpstream(
     if (begin == 0) first_commit(change);
     const size_t end = std::min(begin + kRecordsPerCommit, kept.size());
     for (size_t i = begin; i < end; ++i) change.Leave(kept[i].key, kept[i].shard);
+    change.FreeFiles();
     RETURN_IF_ERROR(catalog.Commit(change).status());
-  }
-  for (const std::string& file : freed) {
-    ASSIGN_OR_RETURN(const Digest digest, Digest::FromBytes(file));
-    // It may have come back meanwhile, under a record of the upstream's.
-    ASSIGN_OR_RETURN(const std::vector<RecordKey> uses, catalog.Read().FileUses(digest));
-    if (uses.empty()) RETURN_IF_ERROR(content.Remove(digest));
   }
   return response;
 }

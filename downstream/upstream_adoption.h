@@ -24,8 +24,9 @@ absl::StatusOr<KeptCount> CountKept(const CatalogReader& reader);
 absl::StatusOr<v1::AdoptUpstreamResponse> PreviewAdoption(const CatalogReader& reader,
                                                           ContentStore& content);
 
-// Removes it, a bounded number of records a commit, and the files that nothing names then.
-// `first_commit` is called with the first change, for what belongs to it.
+// Removes it, a bounded number of records a commit. The files that nothing names then are noted for
+// release (storage/file_release.h) in the same commits. `first_commit` is called with the first
+// change, for what belongs to it.
 absl::StatusOr<v1::AdoptUpstreamResponse> AdoptUpstream(
     Catalog& catalog, ContentStore& content,
     const std::function<void(CatalogChange&)>& first_commit);

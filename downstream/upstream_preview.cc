@@ -13,13 +13,12 @@
 #include "downstream/from_above.h"
 #include "downstream/item_comparison.h"
 #include "downstream/record_comparison.h"
+#include "downstream/shard_keys.h"
 #include "downstream/upstream_check.h"
 #include "storage/record_items.h"
 
 namespace sluice {
 namespace {
-
-constexpr size_t kShardsPerRequest = 256;
 
 // The records that only one side has.
 struct Sides {
@@ -32,30 +31,6 @@ std::string FactOf(const ShardMember& member) {
   return absl::StrCat(SubjectOf(member.key).Encode(), "/", member.digest.view());
 }
 
-// The records of these shards, by their keys.
-absl::StatusOr<MemberList> AskKeys(ParityPeer& peer, const std::vector<ShardId>& shards) {
-  MemberList members;
-  for (size_t begin = 0; begin < shards.size(); begin += kShardsPerRequest) {
-    const size_t end = std::min(begin + kShardsPerRequest, shards.size());
-    v1::ReconcileRequest request;
-    for (size_t i = begin; i < end; ++i) {
-      request.mutable_keys_wanted()->add_shard_ids(shards[i].bytes());
-    }
-    RETURN_IF_ERROR(peer.Send(request));
-    for (size_t open = end - begin; open > 0;) {
-      ASSIGN_OR_RETURN(const v1::ReconcileResponse response, peer.Receive());
-      if (!response.keys().more()) --open;
-      for (const v1::KeyDigest& entry : response.keys().records()) {
-        ShardMember& member = members.emplace_back();
-        ASSIGN_OR_RETURN(member.key, RecordKey::FromProto(entry.key()));
-        ASSIGN_OR_RETURN(member.digest, Digest::FromBytes(entry.digest()));
-        ASSIGN_OR_RETURN(member.stamp, Stamp::FromProto(entry.stamp()));
-      }
-    }
-  }
-  return members;
-}
-
 absl::StatusOr<Sides> CompareByKeys(const CatalogReader& reader, ParityPeer& peer,
                                     const std::vector<ShardId>& here,
                                     const std::vector<ShardId>& there) {
@@ -64,7 +39,7 @@ absl::StatusOr<Sides> CompareByKeys(const CatalogReader& reader, ParityPeer& pee
   RETURN_IF_ERROR(ForEachMember(reader, here, [&](const ShardId&, const ShardMember& member) {
     ours.emplace(FactOf(member), member);
   }));
-  ASSIGN_OR_RETURN(const MemberList theirs, AskKeys(peer, there));
+  ASSIGN_OR_RETURN(const MemberList theirs, AskShardKeys(peer, there));
   for (const ShardMember& member : theirs) {
     if (ours.erase(FactOf(member)) == 0) difference.only_there.push_back(member);
   }
